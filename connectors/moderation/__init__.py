@@ -8,7 +8,7 @@ from typing import Any
 
 from nacre.errors import ModelError, ModelUnavailableError
 from nacre.extras import keyless, need
-from nacre.moderation.verdict import Verdict
+from nacre.moderation import Verdict
 from nacre.text.language import tr
 
 _KEY = "OPENAI_API_KEY"

@@ -1,34 +1,5 @@
 """One tree of errors. Every error that Nacre raises on purpose is a `NacreError`.
 
-::
-
-    NacreError
-    ├── UsageError                 a wrong argument, an empty question, an unknown name
-    ├── MissingExtraError          an optional package is not installed        .package .install
-    ├── PromptError                a prompt file or a value for it is wrong    .prompt_id
-    ├── StackError                 a stack cannot be built                     .path
-    ├── ModelError                 a chat model or an embedder                 .model
-    │   ├── UnknownProviderError
-    │   ├── MissingKeyError                                                    .variable
-    │   ├── ModelUnavailableError  no answer from the server or the hub        .uri
-    │   ├── UnsupportedInputError  images for a model that takes none, …
-    │   │   └── UnsupportedParameterError  "stop", "tools"                 .parameter
-    │   └── ContentBlockedError    moderation said no                          .categories
-    ├── KnowledgeBaseError         a knowledge base folder                     .path
-    │   ├── DamagedError
-    │   ├── LockedError
-    │   ├── EmbedderMismatchError
-    │   └── FormatError            made by a newer Nacre
-    ├── StorageError               a file of conversations, replies or records .path
-    ├── SourceError                a source cannot be listed or read           .uri
-    │   └── ParseError             a document cannot be parsed
-    ├── InterpreterError           the interpreter itself (not the program)
-    │   └── SandboxUnavailableError   the kernel lacks what is needed          .missing
-    ├── ToolError                  a tool of an agent                          .tool
-    ├── BudgetExceededError        steps, seconds or tokens                    .limit
-    ├── EvaluationError            a data set, a metric, a report
-    └── FinetuningError            rows to train on, a run of training, an adapter
-
 A message says what was wrong, with what, and what to do. Write it in both languages with `nacre.text.language.tr`.
 """
 

@@ -63,14 +63,13 @@ class Context:
         """Refuse arguments that say what is decided already."""
         decided = {name for name, value in vars(self).items() if value is not None}
         if mine := sorted(decided & set(data)):
-            raise StackError(
-                tr(
-                    "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge "
-                    "base and by the key. Take it out.",
-                    layer=layer,
-                    mine=listed(mine),
-                )
+            told = tr(
+                "{layer} sets {mine}, which is decided where the stack is built: in a server, by its knowledge base "
+                "and by the key. Take it out.",
+                layer=layer,
+                mine=listed(mine),
             )
+            raise StackError(told)
 
     def base(self, data: Data, layer: str) -> KnowledgeBase:
         """The knowledge base that a layer searches: the one given to all, else the one that its data names."""
@@ -99,14 +98,12 @@ class Layer:
         try:
             kind = getattr(import_module(module), name)
         except Exception as error:  # whatever a module of the user's raises
-            raise StackError(
-                tr(
-                    "The layer {where} cannot be imported: {error}. Install its package, or put its folder "
-                    "on PYTHONPATH.",
-                    where=self.where,
-                    error=f"{type(error).__name__}: {error}",
-                )
-            ) from error
+            told = tr(
+                "The layer {where} cannot be imported: {error}. Install its package, or put its folder on PYTHONPATH.",
+                where=self.where,
+                error=f"{type(error).__name__}: {error}",
+            )
+            raise StackError(told) from error
         if not (isinstance(kind, type) and issubclass(kind, ChatModelDecorator)):
             raise StackError(tr("{where} is no layer: it must be a subclass of ChatModelDecorator.", where=self.where))
         return kind
@@ -114,18 +111,12 @@ class Layer:
 
 def _rag_fields(data: Data, context: Context) -> Data:
     from nacre.retrieval.retriever import retriever_of
-
-    base = context.base(data, "rag")
-    retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=_where(data))
-    return {"retriever": retriever, **data}
-
-
-def _where(data: Data) -> Any:
-    """The fields that documents must have, as a stack writes them: {product: PX-200}."""
     from nacre.store.filters import Filter
 
-    fields = data.pop("where", None)
-    return Filter(fields=fields) if fields else None
+    base, fields = context.base(data, "rag"), data.pop("where", None)  # that documents must have: {product: PX-200}
+    where = Filter(fields=fields) if fields else None
+    retriever = retriever_of(base, k=data.pop("k", None), principals=context.who(data), where=where)
+    return {"retriever": retriever, **data}
 
 
 def _rag_data(fields: Data) -> Data:
@@ -265,9 +256,8 @@ def build(
     if not isinstance(data, Mapping) or not isinstance(data.get("layers") or [], (list, tuple)):
         raise StackError(tr("A stack is a mapping with 'model' and a list of 'layers', not {data!r}.", data=data))
     if unknown := set(data) - {"model", "layers", "prompts"}:
-        raise StackError(
-            tr("A stack has 'model', 'layers' and 'prompts'; {unknown} is unknown.", unknown=sorted(unknown))
-        )
+        told = tr("A stack has 'model', 'layers' and 'prompts'; {unknown} is unknown.", unknown=sorted(unknown))
+        raise StackError(told)
     if data.get("prompts"):
         prompts.use(str(data["prompts"]))
     layers = [(name, layer_named(name), arguments) for name, arguments in map(named, data.get("layers") or [])]
@@ -326,14 +316,13 @@ def layer_named(name: str) -> Layer:
         return Layer(installed[name])
     known = [*LAYERS, *sorted(installed)]
     near = difflib.get_close_matches(name, known, n=1)
-    raise StackError(
-        tr(
-            "{name!r} is not a layer.{hint} There are: {known}. One of your own: package.module:Class.",
-            name=name,
-            hint=tr(" Did you mean {near!r}?", near=near[0]) if near else "",
-            known=listed(known),
-        )
+    told = tr(
+        "{name!r} is not a layer.{hint} There are: {known}. One of your own: package.module:Class.",
+        name=name,
+        hint=tr(" Did you mean {near!r}?", near=near[0]) if near else "",
+        known=listed(known),
     )
+    raise StackError(told)
 
 
 def _installed() -> dict[str, str]:
@@ -359,15 +348,14 @@ def _check_order(names: list[str]) -> None:
     for at, outer in enumerate(names):
         for inner in names[at + 1 :]:
             if why := ILLEGAL.get((outer, inner)):
-                raise StackError(
-                    tr(
-                        "{outer} cannot stand outside {inner}: {why}. Put {inner} first.",
-                        outer=outer,
-                        inner=inner,
-                        why=why[0],
-                        why2=why[1],
-                    )
+                told = tr(
+                    "{outer} cannot stand outside {inner}: {why}. Put {inner} first.",
+                    outer=outer,
+                    inner=inner,
+                    why=why[0],
+                    why2=why[1],
                 )
+                raise StackError(told)
 
 
 def _load(model: Any) -> BaseChatModel:

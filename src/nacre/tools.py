@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 OPENAI = "https://api.openai.com/v1"
 _NAME = "_nacre_name"  # an attribute of its own: a tool's metadata goes to every tracer, and a name may hold a password
+_MADE = ("python", "web", "wikipedia", "page", "sql", "image", "mcp", "plan", "skills")
 T = TypeVar("T")
 
 
@@ -47,14 +48,7 @@ def make_tools(
     facts: FactStore | None = None,
     model: BaseChatModel | None = None,
 ) -> list[BaseTool]:
-    """Make tools from their names.
-
-    Args:
-        names: see above; what is neither text nor mapping is taken as a tool already. A knowledge base needs no
-            mention.
-        facts: where facts are kept; then the names say no file.
-        model: of the agents that name none.
-    """
+    """Make tools from their names; a knowledge base needs no mention, and what is no name is a tool already."""
     tools: list[Any] = _knowledge(kb, principals, k) if kb is not None else []
     for entry in names:
         if isinstance(entry, Mapping):
@@ -71,19 +65,15 @@ def make_tools(
             if kb is None:
                 raise UsageError(tr("The tool 'kb' needs a knowledge base: --kb DIR."))
             continue
-        if name not in _MAKERS:
-            known = ", ".join(("kb", *_MAKERS, "facts"))
+        if name not in _MADE:
+            known = ", ".join(("kb", *_MADE, "facts"))
             raise UsageError(tr("There is no tool {entry!r}. There are: {known}.", entry=entry, known=known))
-        tools += _remember(entry, _MAKERS[name](rest))
+        tools += _remember(entry, _make(name, rest))
     return tools
 
 
 def tool_names(tools: Sequence[BaseTool]) -> dict[str, Any]:
-    """The names from which `make_tools` would make these tools again.
-
-    Args:
-        tools: any tools; one that was not made by `make_tools` gives the name that the model calls it by.
-    """
+    """The names from which `make_tools` would make these tools again; else as the model calls them."""
     found: dict[str, Any] = {"tools": []}
     for tool in tools:
         name = getattr(tool, _NAME, tool.name)
@@ -133,30 +123,45 @@ def _facts(rest: str, facts: FactStore | None, principals: Sequence[str] | None)
     return fact_tools(facts or FactStore(rest), owner_of(principals))
 
 
-def _plan(rest: str) -> list[BaseTool]:
-    from nacre.agents.tools.plan import plan_tool
+def _make(name: str, rest: str) -> list[BaseTool]:
+    """The tools of one name; each is imported when it is asked for."""
+    match name:
+        case "plan":
+            from nacre.agents.tools.plan import plan_tool
 
-    return [plan_tool()]
+            return [plan_tool()]
+        case "skills":
+            from nacre.agents.tools.skills import skill_tool
 
+            return [skill_tool(rest)]
+        case "python":
+            from nacre.connectors.interpreters import load_interpreter
+            from nacre.reasoning.tool import python_tool
 
-def _skills(rest: str) -> list[BaseTool]:
-    from nacre.agents.tools.skills import skill_tool
+            return [python_tool(load_interpreter(rest) if rest else None)]
+        case "mcp":
+            from nacre.connectors.mcp.tools import MCPServer
 
-    return [skill_tool(rest)]
+            return MCPServer(rest if rest.startswith(("http://", "https://")) else shlex.split(rest)).tools()
+    from nacre.connectors.search import tools
 
+    match name:
+        case "web":
+            from nacre.connectors.search.web_search import WebSearch
 
-def _python(rest: str) -> list[BaseTool]:
-    from nacre.connectors.interpreters import load_interpreter
-    from nacre.reasoning.tool import python_tool
+            return [tools.web_search_tool(WebSearch(*_providers()))]
+        case "wikipedia":
+            return tools.wikipedia_tools(rest or "en")
+        case "sql":
+            from nacre.connectors.search.database import ReadOnlyDatabase
 
-    return [python_tool(load_interpreter(rest) if rest else None)]
+            return [tools.database_tool(ReadOnlyDatabase(rest))]
+        case "image":
+            from nacre.connectors.search.images import ImageMaker
 
-
-def _web(rest: str) -> list[BaseTool]:
-    from nacre.connectors.search.tools import web_search_tool
-    from nacre.connectors.search.web_search import WebSearch
-
-    return [web_search_tool(WebSearch(*_providers()))]
+            base, key = os.environ.get("OPENAI_BASE_URL") or OPENAI, os.environ.get("OPENAI_API_KEY", "")
+            return [tools.image_tool(ImageMaker(base, rest or "gpt-image-1", key=key))]
+    return [tools.page_reader_tool()]
 
 
 def _providers() -> list[SearchProvider]:
@@ -173,49 +178,3 @@ def _providers() -> list[SearchProvider]:
     if (key := os.environ.get("BING_SEARCH_API_KEY")) and (address := os.environ.get("BING_SEARCH_URL")):
         found.append(BingStyle(address, key))
     return [*found, Wikipedia(user_language())]
-
-
-def _wikipedia(rest: str) -> list[BaseTool]:
-    from nacre.connectors.search.tools import wikipedia_tools
-
-    return wikipedia_tools(rest or "en")
-
-
-def _page(rest: str) -> list[BaseTool]:
-    from nacre.connectors.search.tools import page_reader_tool
-
-    return [page_reader_tool()]
-
-
-def _sql(rest: str) -> list[BaseTool]:
-    from nacre.connectors.search.database import ReadOnlyDatabase
-    from nacre.connectors.search.tools import database_tool
-
-    return [database_tool(ReadOnlyDatabase(rest))]
-
-
-def _image(rest: str) -> list[BaseTool]:
-    from nacre.connectors.search.images import ImageMaker
-    from nacre.connectors.search.tools import image_tool
-
-    base = os.environ.get("OPENAI_BASE_URL") or OPENAI
-    return [image_tool(ImageMaker(base, rest or "gpt-image-1", key=os.environ.get("OPENAI_API_KEY", "")))]
-
-
-def _mcp(rest: str) -> list[BaseTool]:
-    from nacre.connectors.mcp.tools import MCPServer
-
-    return MCPServer(rest if rest.startswith(("http://", "https://")) else shlex.split(rest)).tools()
-
-
-_MAKERS: dict[str, Callable[[str], list[BaseTool]]] = {
-    "python": _python,
-    "web": _web,
-    "wikipedia": _wikipedia,
-    "page": _page,
-    "sql": _sql,
-    "image": _image,
-    "mcp": _mcp,
-    "plan": _plan,
-    "skills": _skills,
-}

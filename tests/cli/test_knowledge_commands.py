@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -214,12 +215,19 @@ def test_a_search_loads_nothing_that_it_does_not_use(kb: str) -> None:
 
 def test_every_command_is_found_by_its_first_word_alone() -> None:
     for part, commands in cli._PARTS.items():
-        app = typer.Typer()
-        importlib.import_module(f"nacre.cli.{part}").register(app)
-        app.callback()(lambda: None)  # a group, however few commands
-        assert tuple(typer.main.get_command(app).commands) == commands  # type: ignore[attr-defined]
-    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py") if "def register(" in path.read_text()}
-    assert files <= cli._PARTS.keys()
+        module = importlib.import_module(f"nacre.cli.{part}")
+        own = [each for each in vars(module).values() if getattr(each, "__module__", "") == module.__name__]
+        names = [each.command[0].partition(" ")[0] for each in own if hasattr(each, "command")]
+        assert tuple(dict.fromkeys(names)) == commands
+        for word in commands:
+            assert word in typer.main.get_command(cli.application(word)).commands  # type: ignore[attr-defined]
+    folder = Path(cli.__file__).parent
+    files = {
+        ".".join(path.relative_to(folder).with_suffix("").parts)
+        for path in folder.rglob("*.py")
+        if re.search(r"^@(command|suite)\(", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert files == cli._PARTS.keys()
 
 
 def test_sync_reads_what_links_name_outside_only_when_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from nacre.connectors.models.scripted import ScriptedChatModel
 from nacre.errors import ContentBlockedError, UsageError
 from nacre.layers.moderation import Moderation
-from nacre.moderation import Moderator, RuleModerator, Verdict
-from nacre.moderation.rules import chinese_id, luhn, rules
+from nacre.moderation import Moderator, RuleModerator, Verdict, chinese_id, luhn, rules
 from nacre.text.messages import merge_chunks, nacre_of, with_nacre
 
 CARD = "4111 1111 1111 1111"

@@ -20,7 +20,7 @@ WORDS = 150
 SLOW = f"""
 import sys
 from nacre import ScriptedChatModel
-from nacre.server import run
+from nacre.server import app as run
 from nacre.server.settings import Settings
 
 real = run.create_app

@@ -23,8 +23,8 @@ import pytest
 from nacre import KnowledgeBase
 from nacre.errors import NacreError, StorageError
 from nacre.server.auth.keys import Keys, SpendLimit
+from nacre.server.auth.limits import spent
 from nacre.server.journal import Journal
-from nacre.server.observability.spending import spent
 from nacre.server.openai.errors import Problem
 from nacre.server.records import Records
 from nacre.system.sqlite import Database

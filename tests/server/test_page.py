@@ -493,15 +493,17 @@ def test_a_part_of_the_page_is_sent_again_only_when_it_has_changed(serve):
 
 def test_every_text_is_there_in_both_languages_and_nothing_else_is_shown():
     source = PAGE.joinpath("texts.js").read_text("utf-8")
-    english, chinese = re.search(r"en: \{(.*?)\n  \},\n  zh: \{(.*?)\n  \}", source, re.S).groups()
-    names = [set(re.findall(r"^    (\w+):", part, re.M)) for part in (english, chinese)]
-    assert names[0] == names[1] and len(names[0]) > 40
+    table = re.search(r"TEXTS = \{\n(.*?)\n\};", source, re.S)[1].splitlines()
+    rows = [re.fullmatch(r'  (\w+): \["(.+)", "(.+)"\],', line) for line in table]
+    assert all(rows) and all(row[2] != row[3] for row in rows)
+    names = {row[1] for row in rows}
+    assert len(names) == len(table) > 40
     own = [file for file in PAGE.iterdir() if file.name.endswith((".js", ".html")) and file.name != "marked.js"]
     scripts = "".join(file.read_text("utf-8") for file in own)
     used = set(re.findall(r'data-(?:t|label|placeholder)="(\w+)"', scripts)) | set(
         re.findall(r'\bt\("(\w+)"\)', scripts)
     )
-    assert used <= names[0]
+    assert used <= names
     quoted = set(re.findall(r'"(\w+)"', scripts.replace(source, ""))) | {
         "in_progress",
         "cancelled",
@@ -511,7 +513,7 @@ def test_every_text_is_there_in_both_languages_and_nothing_else_is_shown():
         "search",
         "tool",
     }  # and what the server names
-    assert names[0] <= quoted, names[0] - quoted  # nothing is left over either
+    assert names <= quoted, names - quoted  # nothing is left over either
     for name in ("index.html", "source.html"):
         html = PAGE.joinpath(name).read_text("utf-8")
         shown = set(re.sub(r"<[^>]*>", " ", html).split())

@@ -188,13 +188,12 @@ def test_children_know_no_secret(in_hostile_folder: None, tmp_path: Path, monkey
 
 
 def test_ingestion_gets_the_key_of_its_embedder_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from nacre.server import knowledge_bases
-    from nacre.server.ingestion.process import Ingestion
+    from nacre.server.ingestion import process
 
     monkeypatch.setenv("OPENAI_API_KEY", "one")
     monkeypatch.setenv("DASHSCOPE_API_KEY", "two")
-    monkeypatch.setattr(knowledge_bases, "embedder_of", lambda folder: "dashscope:text-embedding-v4")
-    environment = Ingestion(tmp_path, tmp_path)._environment()
+    monkeypatch.setattr(process, "embedder_of", lambda folder: "dashscope:text-embedding-v4")
+    environment = process.Ingestion(tmp_path, tmp_path)._environment()
     assert environment["DASHSCOPE_API_KEY"] == "two" and "OPENAI_API_KEY" not in environment
 
 

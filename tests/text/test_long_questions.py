@@ -14,7 +14,7 @@ from nacre.agents.tools.knowledge import knowledge_tool
 from nacre.connectors.search.web_search import WebSearch
 from nacre.grounding.answer_type import candidates, expected
 from nacre.ingest.source import TextSource
-from nacre.moderation.rules import RuleModerator
+from nacre.moderation import RuleModerator
 from nacre.prompting.answers import split_answer
 from nacre.reasoning.extraction import program_in
 from nacre.reasoning.tables import tables_in

@@ -18,8 +18,8 @@ from nacre.agents.observation import as_text
 from nacre.cli.output import print_json
 from nacre.eval.report import Report
 from nacre.memory.store import SQLiteConversations
-from nacre.server.openai.sse import StrictJSON, event
-from nacre.telemetry.content import as_json
+from nacre.server.openai.output import StrictJSON, event
+from nacre.telemetry.spans import as_json
 from nacre.text.strict_json import digits_of, finite, to_json
 
 ODD = {"a": math.nan, "b": [math.inf, (-math.inf, 1.5)], "c": {"d": 10**5000}, "e": "NaN"}

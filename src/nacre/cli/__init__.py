@@ -7,14 +7,16 @@ import gc
 import os
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from nacre import __version__
 from nacre.cli import usage
 from nacre.errors import NacreError
-from nacre.text.language import os_reason, tr
+from nacre.text.language import N_, os_reason, tr
 
 # Objects before Python looks for cycles among all there are: what a command loads stays, and looking costs a tenth of
 # its start.
@@ -23,29 +25,31 @@ _INTERRUPTED = 130  # by convention 128 + SIGINT; typer turns Ctrl-C into it
 
 # Which file has which commands, in the order of the help page.
 _PARTS = {
-    "sync": ("sync",),
-    "reembed": ("reembed",),
+    "documents": ("sync", "ls", "rm", "verify", "copy", "reembed"),
     "knowledge": ("search", "ask"),
-    "chat": ("chat",),
-    "documents": ("ls", "rm"),
-    "places": ("verify", "copy"),
-    "why": ("why",),
-    "gaps": ("gaps",),
+    "chat": ("chat", "demo"),
+    "why": ("why", "gaps"),
     "reason": ("pal", "agent", "facts", "run"),
     "tokens": ("tokens", "next"),
-    "evaluation": ("eval",),
-    "finetuning": ("finetune",),
+    "evaluation.suites": ("eval",),
+    "evaluation.commands": ("eval",),
+    "finetuning.data": ("finetune",),
+    "finetuning.adapters": ("finetune",),
     "serve": ("serve", "mcp", "init", "trace", "keys"),
     "doctor": ("doctor",),
-    "demo": ("demo",),
+}
+_GROUPS = {
+    "eval": N_("Measure retrieval, answers, refusals, programs and agents."),
+    "finetune": N_(
+        "Teach a small model manner (citations, refusals, house style), or an encoder words. "
+        "Facts stay in the knowledge base."
+    ),
+    "keys": N_("API keys of the server."),
 }
 
 
 def application(first: str = "") -> typer.Typer:
-    """The commands: those of the file that has the first word, and all where none has it.
-
-    To import every file and to read every signature takes a sixth of the time of a search.
-    """
+    """The commands: those of the file that has the first word, or all: to load them takes a while."""
     app = typer.Typer(
         name="nacre",
         help=tr("Ask questions over a knowledge base, run programs and agents, and measure the answers."),
@@ -55,9 +59,22 @@ def application(first: str = "") -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
+    groups: dict[str, typer.Typer] = {}
     for part in [part for part, commands in _PARTS.items() if first in commands] or _PARTS:
-        import_module(f"nacre.cli.{part}").register(app)
+        _add_commands(app, import_module(f"nacre.cli.{part}"), groups)
     return app
+
+
+def _add_commands(app: typer.Typer, module: ModuleType, groups: dict[str, typer.Typer]) -> None:
+    """Add what is marked as a command in a file; "keys add" is a command `add` of the group `keys`."""
+    for function in vars(module).values():
+        if getattr(function, "__module__", "") == module.__name__ and hasattr(function, "command"):
+            name, told = function.command
+            group, _, name = name.rpartition(" ")
+            if group and group not in groups:
+                groups[group] = typer.Typer(help=tr(_GROUPS[group]), no_args_is_help=True)
+                app.add_typer(groups[group], name=group)
+            (groups[group] if group else app).command(name, help=tr(told))(function)
 
 
 def _version(wanted: bool) -> None:
@@ -68,7 +85,7 @@ def _version(wanted: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help=tr("Print the version and exit."))
+        bool, Option("--version", callback=_version, is_eager=True, help=tr("Print the version and exit."))
     ] = False,
 ) -> None:
     """Options of the command itself; its help stands above."""
@@ -87,11 +104,7 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        arguments: the words after `nacre`; None takes them from the process.
-    """
+    """Run one command, of the process where none is given."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = typer.main.get_command(application(next(iter(arguments), "")))
     usage.translate_help(command)

@@ -76,15 +76,8 @@ def render_answer(message: BaseMessage) -> RenderableType:
         block.append(
             f"[{citation['n']}] {citation['title'] or readable(citation['uri'])}: {quote}\n", style="not bold dim"
         )
-    used = own.get("usage", {})
-    if used:
-        cost = tr(
-            "{steps} steps, {tool_calls} tool calls, {total_tokens} tokens, {seconds:.1f} s",
-            steps=used["steps"],
-            tool_calls=used["tool_calls"],
-            total_tokens=used["total_tokens"],
-            seconds=used["seconds"],
-        )
+    if used := own.get("usage"):
+        cost = tr("{steps} steps, {tool_calls} tool calls, {total_tokens} tokens, {seconds:.1f} s", **used)
         block.append(cost, style="not bold dim")
     return block
 

@@ -6,57 +6,43 @@ import platform
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Option
 
 from nacre import __version__
-from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.cli.output import JsonFlag, command, console, folder, print_json
 from nacre.errors import NacreError, UsageError
-from nacre.text.language import tr, user_language
+from nacre.text.language import N_, tr, user_language
 
-_PACKAGES = (
-    "langchain-core",
-    "faiss-cpu",
-    "tantivy",
-    "onnxruntime",
-    "rapidocr",
-    "langchain-openai",
-    "transformers",
-    "torch",
-    "mcp",
-    "fastapi",
-)
+_PACKAGES = "langchain-core faiss-cpu tantivy onnxruntime rapidocr langchain-openai transformers torch mcp fastapi"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command of this file."""
-    app.command(help=tr("Show what works here: sandbox, models, embedder, versions."))(doctor)
-
-
+@command("doctor", N_("Show what works here: sandbox, models, embedder, versions."))
 def doctor(
     kb: Annotated[
         Path | None,
-        typer.Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
+        Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Report on the sandbox, the models, the embedder and the versions, and on who may read a knowledge base's
-    files.
-    """
+    from nacre.reasoning.sandbox import doctor as sandbox_doctor
+    from nacre.system.files import wide_report
+
     report: dict[str, Any] = {
         "python": platform.python_version(),
         "language": user_language(),
         "versions": _versions(),
         "model": _model(),
         "embedder": _embedder(),
-        "sandbox": _sandbox(),
+        "sandbox": sandbox_doctor(),
         "parsers": _parsers(),
     }
     if kb is not None:
-        report["files"] = _files(kb)
+        if not kb.is_dir():
+            raise UsageError(tr("There is no folder {kb}.", kb=kb))
+        report["files"] = wide_report(kb)
         report["languages"] = _languages(kb)
     if as_json:
-        print_json(report)
-        return
+        return print_json(report)
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
@@ -64,7 +50,7 @@ def doctor(
     table.add_column(overflow="fold")
     for name, value in report.items():
         table.add_row(name, "\n".join(_lines(value)))
-    console().print(table)
+    return console().print(table)
 
 
 def _lines(value: Any) -> list[str]:
@@ -101,7 +87,7 @@ def _versions() -> dict[str, str | None]:
     from importlib import metadata
 
     found: dict[str, str | None] = {"nacre": __version__}  # the distribution is called nacre-ai
-    for package in _PACKAGES:
+    for package in _PACKAGES.split():
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -136,14 +122,6 @@ def _parsers() -> list[dict[str, Any]]:
     return [*walls, {"name": "ocr", "active": ocr.installed(), "detail": told}]
 
 
-def _files(kb: Path) -> dict[str, Any]:
-    from nacre.system.files import wide_report
-
-    if not kb.is_dir():
-        raise UsageError(tr("There is no folder {kb}.", kb=kb))
-    return wide_report(kb)
-
-
 def _languages(kb: Path) -> Any:
     """Which languages a knowledge base holds and whether its own embedder reads them."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
@@ -153,9 +131,3 @@ def _languages(kb: Path) -> Any:
             return [{key: each[key] for key in ("name", "share", "read")} for each in base.languages()]
     except NacreError as error:
         return error.message
-
-
-def _sandbox() -> dict[str, Any]:
-    from nacre.reasoning.sandbox import doctor as sandbox_doctor
-
-    return sandbox_doctor()

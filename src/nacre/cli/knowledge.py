@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import typer
+from typer import Argument, Option
 
 from nacre.cli.output import (
     AsOption,
@@ -15,14 +15,16 @@ from nacre.cli.output import (
     ModelOption,
     WhereOption,
     asked,
+    command,
     console,
     place,
     principals,
     print_json,
+    say,
 )
 from nacre.store.filters import Filter, read_conditions
 from nacre.text.addresses import readable
-from nacre.text.language import tr
+from nacre.text.language import N_, tr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -31,41 +33,32 @@ if TYPE_CHECKING:
     from nacre.layers.rag import RetrievalAugmented
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
-StrictFlag = Annotated[bool, typer.Option("--strict", help=tr("Cut every sentence that its source does not support."))]
+StrictFlag = Annotated[bool, Option("--strict", help=tr("Cut every sentence that its source does not support."))]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command(help=tr("Find passages."))(search)
-    app.command(help=tr("Answer a question with citations."))(ask)
-
-
+@command("search", N_("Find passages."))
 def search(
-    query: Annotated[str, typer.Argument(help=tr("What to look for."))],
+    query: Annotated[str, Argument(help=tr("What to look for."))],
     kb: KbOption,
-    k: Annotated[int, typer.Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
+    k: Annotated[int, Option("-k", min=1, max=1000, help=tr("How many passages."))] = 10,
     who: AsOption = None,
     where: WhereOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Search the knowledge base."""
     hits = opened(kb).search(asked(query), k=k, principals=principals(who), where=read_conditions(where or []))
     if as_json:
-        print_json({"hits": hits})
-        return
-    out = console()
+        return print_json({"hits": hits})
     if not hits:
-        out.print(tr("Nothing found."))
+        say(tr("Nothing found."))
     for n, hit in enumerate(hits, 1):
-        out.print(f"[bold]{n}.[/] ", end="")
-        out.print(place(hit.title, hit.heading, hit.page), style="cyan", markup=False, end="")
-        out.print(f"  [dim]{hit.score:.3f}[/]")
-        out.print("   " + " ".join(hit.text.split())[:240], markup=False)
-        out.print("   " + readable(hit.uri), style="dim", markup=False)
+        say((f"{n}. ", "bold"), (place(hit.title, hit.heading, hit.page), "cyan"), (f"  {hit.score:.3f}", "dim"))
+        say("   " + " ".join(hit.text.split())[:240])
+        say(("   " + readable(hit.uri), "dim"))
 
 
+@command("ask", N_("Answer a question with citations."))
 def ask(
-    question: Annotated[str, typer.Argument(help=tr("The question."))],
+    question: Annotated[str, Argument(help=tr("The question."))],
     kb: KbOption,
     model: ModelOption = None,
     who: AsOption = None,
@@ -73,15 +66,13 @@ def ask(
     strict: StrictFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Answer one question from the knowledge base."""
     began = time.perf_counter()
     question = asked(question)
     rag, name = answering(opened(kb), model, who, strict, read_conditions(where or []))
     if as_json:
         message = rag.invoke(question)
-        print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
-        return
-    show_answer(rag, question)
+        return print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
+    return show_answer(rag, question)
 
 
 def answering(
@@ -126,12 +117,10 @@ def show_answer(model: BaseChatModel, question: str, **options: Any) -> None:
         if key in seen:
             continue
         seen.add(key)
-        out.print(f"  [{citation['n']}] ", style="bold", markup=False, end="")
-        out.print(place(citation["title"], citation["heading"], citation["page"]), style="cyan", markup=False)
-        out.print(f"      “{' '.join(citation['quote'].split())[:200]}”", style="italic", markup=False)
-        out.print(
-            f"      {readable(citation['uri'])}  [{citation['start']}:{citation['end']}]", style="dim", markup=False
-        )
+        where = place(citation["title"], citation["heading"], citation["page"])
+        say((f"  [{citation['n']}] ", "bold"), (where, "cyan"))
+        say((f"      “{' '.join(citation['quote'].split())[:200]}”", "italic"))
+        say((f"      {readable(citation['uri'])}  [{citation['start']}:{citation['end']}]", "dim"))
 
 
 def opened(kb: str | Path, embedder: str | None = None, *, create: bool = False) -> KnowledgeBase:

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+from typer import Option
 
 from nacre.errors import UsageError
 from nacre.text.hygiene import clean_text
@@ -20,11 +21,10 @@ from nacre.text.titles import title_path
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.table import Table
 
 
-def kb_place(text: str) -> str:
-    """A place of a knowledge base that was named on the command line: a folder, or another kind by its scheme."""
-    return named(str(text))
+T = TypeVar("T", bound=Callable[..., Any])
 
 
 def folder(text: str | Path) -> Path:
@@ -39,28 +39,23 @@ def named(text: str) -> str:
     return text
 
 
-JsonFlag = Annotated[bool, typer.Option("--json", help=tr("Print one JSON object on stdout."))]
-KbOption = Annotated[
-    str,
-    typer.Option(
-        "--kb", parser=kb_place, metavar="<place>", help=tr("The knowledge base: a folder, or postgresql://….")
-    ),
-]
+JsonFlag = Annotated[bool, Option("--json", help=tr("Print one JSON object on stdout."))]
+_TOLD = tr("The knowledge base: a folder, or postgresql://….")
+KbOption = Annotated[str, Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
+OptionalKb = Annotated[str | None, Option("--kb", parser=named, metavar="<place>", help=_TOLD)]
 ModelOption = Annotated[
     str | None,
-    typer.Option(
-        "--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")
-    ),
+    Option("--model", parser=named, metavar="<name>", help=tr("Model, e.g. openai:gpt-5, dashscope:qwen-plus, quote.")),
 ]
 WhereOption = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--where",
         metavar="NAME=VALUE",
         help=tr("Only documents with this field, e.g. product=PX-200 or year>=2024; may be given more than once."),
     ),
 ]
-AsOption = Annotated[str | None, typer.Option("--as", help=tr("Search as these principals, comma separated."))]
+AsOption = Annotated[str | None, Option("--as", help=tr("Search as these principals, comma separated."))]
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -70,12 +65,42 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
-def print_json(data: dict[str, Any]) -> None:
-    """Print one JSON object, and nothing else, on stdout.
+def say(*pieces: Any, err: bool = False) -> None:
+    """Print a line for people as it is, whatever brackets stand in it: texts, with a style each where one is wanted."""
+    from rich.text import Text
 
-    Args:
-        data: plain data; dataclasses and tuples are turned into objects and lists.
-    """
+    console(stderr=err).print(Text.assemble(*pieces))
+
+
+def warn(line: str) -> None:
+    """Print a line of warning."""
+    say((f"! {line}", "yellow"), err=True)
+
+
+def table(*heads: str, **more: Any) -> Table:
+    """A table without lines, to be filled and printed."""
+    from rich.table import Table
+
+    return Table(*heads, box=None, pad_edge=False, **more)
+
+
+def tell(as_json: bool, data: dict[str, Any], *pieces: Any) -> None:
+    """Print one JSON object, or a line for people."""
+    print_json(data) if as_json else say(*pieces)
+
+
+def command(name: str, told: str) -> Callable[[T], T]:
+    """Mark a function as the command of that name; `told` is for its help page, in English."""
+
+    def marked(function: T) -> T:
+        vars(function)["command"] = (name, told)
+        return function
+
+    return marked
+
+
+def print_json(data: dict[str, Any]) -> None:
+    """Print one JSON object, and nothing else, on stdout; dataclasses and tuples become objects and lists."""
     text = to_json(data, ensure_ascii=False, default=_plain)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -111,25 +136,13 @@ def asked(text: str) -> str:
 @contextmanager
 def progress(*, quiet: bool = False) -> Iterator[Progress]:
     """A progress bar with count, rate and time left, on stderr; it leaves nothing behind."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as rich
 
-    columns = (
-        TextColumn("{task.description}", markup=False),  # file names stand in it
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA"),
-        TimeRemainingColumn(),
-    )
+    text = rich.TextColumn("{task.description}", markup=False)  # file names stand in it
+    done = rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeElapsedColumn()
+    columns = (text, *done, rich.TextColumn("ETA"), rich.TimeRemainingColumn())
     err = console(stderr=True)
-    with Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
+    with rich.Progress(*columns, console=err, transient=True, disable=quiet or not err.is_terminal) as bar:
         yield bar
 
 
@@ -142,10 +155,5 @@ def bar(quiet: bool, label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def place(title: str, heading: Sequence[str], page: int | None) -> str:
-    """Where a passage stands, for people: title, headings, page.
-
-    Args:
-        heading: titles of the sections around it; a first one that repeats the title is left out.
-        page: 1-based, or None.
-    """
+    """Where a passage stands, for people: title, headings (without a first one that repeats it), page."""
     return title_path(title, heading) + (tr(", p. {page}", page=page) if page else "")

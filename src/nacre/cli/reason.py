@@ -7,29 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from nacre.cli.output import AsOption, JsonFlag, ModelOption, asked, console, kb_place, principals, print_json
+from nacre.cli.output import (
+    AsOption,
+    JsonFlag,
+    ModelOption,
+    OptionalKb,
+    asked,
+    command,
+    console,
+    principals,
+    print_json,
+    say,
+)
 from nacre.errors import UsageError
-from nacre.text.language import os_reason, tr
+from nacre.text.language import N_, os_reason, tr
 
-ToolOption = Annotated[list[str] | None, typer.Option("--tool", help=tr("A tool by name; may be repeated."))]
-OptionalKb = Annotated[
-    str | None, typer.Option("--kb", parser=kb_place, metavar="<path>", help=tr("Knowledge base to search."))
-]
+ToolOption = Annotated[list[str] | None, Option("--tool", help=tr("A tool by name; may be repeated."))]
 _LONGEST_SHOWN = 1 << 20  # characters
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command(help=tr("Answer by writing a program and running it in the sandbox."))(pal)
-    app.command(help=tr("Let an agent reason, act and observe."))(agent)
-    app.command(help=tr("Show, and delete, what agents remember (--tool facts:FILE)."))(facts)
-    app.command(name="run", help=tr("Run a Python file in the sandbox."))(run_file)
-
-
+@command("pal", N_("Answer by writing a program and running it in the sandbox."))
 def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
-    """Answer a question with a program."""
     from nacre.connectors.models import default_spec
     from nacre.stack import build
     from nacre.text.messages import nacre_of, text_of
@@ -40,33 +40,25 @@ def pal(question: str, model: ModelOption = None, as_json: JsonFlag = False) -> 
     message = aided.invoke(question)
     own = nacre_of(message)
     if as_json:
-        print_json(
-            {
-                "answer": text_of(message),
-                "value": own.get("value"),
-                "program": own.get("program"),
-                "attempts": own.get("attempts"),
-            }
-        )
-        return
+        told = {name: own.get(name) for name in ("value", "program", "attempts")}
+        return print_json({"answer": text_of(message), **told})
     from rich.syntax import Syntax
 
-    out = console()
     if own.get("program"):
-        out.print(Syntax(own["program"], "python", background_color="default"))
-    out.print(text_of(message), style="bold", markup=False)
+        console().print(Syntax(own["program"], "python", background_color="default"))
+    return say((text_of(message), "bold"))
 
 
+@command("agent", N_("Let an agent reason, act and observe."))
 def agent(
     question: str,
     model: ModelOption = None,
     kb: OptionalKb = None,
     tool: ToolOption = None,
     who: AsOption = None,
-    max_steps: Annotated[int, typer.Option("--max-steps", min=1, help=tr("Most steps."))] = 8,
+    max_steps: Annotated[int, Option("--max-steps", min=1, help=tr("Most steps."))] = 8,
     as_json: JsonFlag = False,
 ) -> None:
-    """Let an agent answer, and show its steps."""
     from nacre.cli.agent_display import show_agent, trajectory_data
     from nacre.connectors.models import default_spec
     from nacre.stack import build
@@ -84,13 +76,13 @@ def agent(
     show_agent(react, question, console())
 
 
+@command("facts", N_("Show, and delete, what agents remember (--tool facts:FILE)."))
 def facts(
-    file: Annotated[Path, typer.Argument(help=tr("The file of the tool facts:FILE."))],
+    file: Annotated[Path, Argument(help=tr("The file of the tool facts:FILE."))],
     who: AsOption = None,
-    delete: Annotated[list[str] | None, typer.Option("--delete", help=tr("Id of a fact; may be repeated."))] = None,
+    delete: Annotated[list[str] | None, Option("--delete", help=tr("Id of a fact; may be repeated."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the facts that were remembered for whoever asks as these principals."""
     from nacre.agents.fact_store import FactStore, owner_of
 
     if not file.exists():
@@ -104,30 +96,22 @@ def facts(
     if as_json:
         return print_json({"facts": kept})
     for fact in kept:
-        console().print(f"{fact['id']}  {fact['text']}", markup=False)
+        say(f"{fact['id']}  {fact['text']}")
 
 
+@command("run", N_("Run a Python file in the sandbox."))
 def run_file(
     file: Path,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help=tr("Seconds."))] = 5.0,
+    timeout: Annotated[float, Option("--timeout", min=0.1, help=tr("Seconds."))] = 5.0,
     as_json: JsonFlag = False,
 ) -> int:
-    """Run a file in the sandbox; exit 1 when the program did not end well."""
     from nacre.reasoning.results import plain
     from nacre.reasoning.sandbox import PythonInterpreter
 
     done = PythonInterpreter().run(_program(file), timeout_s=timeout)
     if as_json:
-        print_json(
-            {
-                "status": done.status,
-                "value": plain(done.value),
-                "stdout": done.stdout,
-                "error": done.error,
-                "seconds": done.seconds,
-                **({"charts": done.chart_urls} if done.charts else {}),
-            }
-        )
+        told = {"status": done.status, "value": plain(done.value), "stdout": done.stdout, "error": done.error}
+        print_json({**told, "seconds": done.seconds, **({"charts": done.chart_urls} if done.charts else {})})
     else:
         _show_execution(done)
     return 0 if done.status == "ok" else 1
@@ -135,23 +119,21 @@ def run_file(
 
 def _warn_of_quote(model: str) -> None:
     if model == "quote":
-        console(stderr=True).print(
-            tr("quote only quotes; it neither writes programs nor uses tools. Name a language model with --model."),
-            style="yellow",
-        )
+        told = tr("quote only quotes; it neither writes programs nor uses tools. Name a language model with --model.")
+        say((told, "yellow"), err=True)
 
 
 def _show_execution(done: Any) -> None:
     from nacre.reasoning.wording import brief
 
-    out, err = console(), console(stderr=True)
+    out = console()
     out.print(done.stdout, end="", markup=False)
     if done.value is not None:
-        out.print(brief(done.value, _LONGEST_SHOWN), style="bold", markup=False)
+        say((brief(done.value, _LONGEST_SHOWN), "bold"))
     for path in _saved(done.charts):
         out.print(tr("Chart: {path}", path=path), markup=False, soft_wrap=True)
     if done.status != "ok":
-        err.print(f"{done.status}: {done.error}", style="red", markup=False)
+        say((f"{done.status}: {done.error}", "red"), err=True)
 
 
 def _saved(charts: Sequence[bytes]) -> list[Path]:

@@ -4,53 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from nacre.cli.output import JsonFlag, ModelOption, console, print_json
+from nacre.cli.output import JsonFlag, ModelOption, command, print_json, say
 from nacre.errors import UsageError
-from nacre.text.language import tr
+from nacre.text.language import N_, tr
 
 _COLOURS = ("black on bright_cyan", "black on bright_yellow", "black on bright_green", "black on bright_magenta")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands of this file."""
-    app.command(help=tr("Show the tokens of a text: what a model sees of it."))(tokens)
-    app.command(name="next", help=tr("Show what a local model would say next, and what sampling leaves of it."))(
-        next_token
-    )
-
-
+@command("tokens", N_("Show the tokens of a text: what a model sees of it."))
 def tokens(text: str, model: ModelOption = None, as_json: JsonFlag = False) -> None:
-    """Show the tokens of a text, by a local model's tokeniser or by that of Nacre's own encoder."""
     from nacre.connectors.models.next_token import tokens_of
 
     found = tokens_of(text, model)
     if as_json:
-        print_json({"tokens": found, "count": len(found)})
-        return
-    from rich.text import Text
-
-    shown = Text()
-    for at, token in enumerate(found):
-        shown.append(token.text.replace("\n", "⏎"), style=_COLOURS[at % len(_COLOURS)])
-    out = console()
-    out.print(shown)
-    out.print(" ".join(str(token.id) for token in found), style="dim")
-    out.print(tr("{count} tokens", count=len(found)))
+        return print_json({"tokens": found, "count": len(found)})
+    say(*((token.text.replace("\n", "⏎"), _COLOURS[at % len(_COLOURS)]) for at, token in enumerate(found)))
+    say((" ".join(str(token.id) for token in found), "dim"))
+    say(tr("{count} tokens", count=len(found)))
 
 
+@command("next", N_("Show what a local model would say next, and what sampling leaves of it."))
 def next_token(
     text: str,
     model: ModelOption = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help=tr("How many candidates."))] = 10,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0)] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", min=1)] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", min=0, max=1)] = None,
-    adapter: Annotated[str | None, typer.Option("--adapter", help=tr("Folder of an adapter."))] = None,
+    top: Annotated[int, Option("--top", min=1, max=1000, help=tr("How many candidates."))] = 10,
+    temperature: Annotated[float | None, Option("--temperature", min=0)] = None,
+    top_k: Annotated[int | None, Option("--top-k", min=1)] = None,
+    top_p: Annotated[float | None, Option("--top-p", min=0, max=1)] = None,
+    adapter: Annotated[str | None, Option("--adapter", help=tr("Folder of an adapter."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the distribution over the next token."""
     from nacre.connectors.models import default_spec
 
     spec = model or default_spec()
@@ -61,9 +46,7 @@ def next_token(
     settings = {} if adapter is None else {"adapter": adapter}
     found = candidates(text, spec, top=top, temperature=temperature, top_k=top_k, top_p=top_p, **settings)
     if as_json:
-        print_json({"candidates": found})
-        return
-    out = console()
+        return print_json({"candidates": found})
     for candidate in found:
         bar = "█" * max(1, round(candidate.probability * 40))
-        out.print(f"{candidate.probability:7.2%}  {candidate.text!r:<16} {bar}", markup=False)
+        say(f"{candidate.probability:7.2%}  {candidate.text!r:<16} {bar}")

@@ -32,11 +32,7 @@ _SAID = (
 
 
 def message(error: Any) -> str:
-    """What was wrong, in the user's language.
-
-    Returns:
-        typer's words in English; their translation in Chinese, and what has none stays as it is.
-    """
+    """What was wrong, in the user's language; what has no Chinese stays as it is."""
     said = str(error.format_message())
     cure = _cure(said, error)
     if user_language() == "zh":

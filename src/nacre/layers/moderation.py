@@ -13,8 +13,7 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.errors import ContentBlockedError
-from nacre.moderation.rules import RuleModerator
-from nacre.moderation.verdict import Moderator, Verdict
+from nacre.moderation import Moderator, RuleModerator, Verdict
 from nacre.text.language import language_of, tr
 from nacre.text.messages import last_user_text, nacre_of, text_of, with_nacre
 from nacre.text.strict_json import to_json

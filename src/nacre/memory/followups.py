@@ -24,12 +24,8 @@ _SHOWN = 1500  # characters of a message that the rewriter is shown
 def full_question(
     model: BaseChatModel, past: Sequence[BaseMessage], asked: str, *, only_leaning: bool = False
 ) -> Generator[Call, Any, str]:
-    """The question made whole, or as it is: where it leans on nothing, and where nothing can be made of it.
-
-    Args:
-        model: writes it; one that only quotes leaves it to the rules.
-        past: the messages before it.
-        only_leaning: ask the model only where the rules see that the question leans on what was said before.
+    """The question made whole, or as it is where it leans on nothing or nothing can be made of it; `only_leaning`
+    asks the model only where the rules see that it leans.
     """
     said = turns(past)
     # What is that long says itself what it means.

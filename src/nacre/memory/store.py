@@ -31,11 +31,7 @@ select message from messages where session = ? and n >= coalesce((
 
 
 class SQLiteConversations:
-    """Many conversations in one file. Calling it with a key gives that conversation.
-
-    Args:
-        path: the file, created when missing; ":memory:" for none.
-    """
+    """Many conversations in one file, or in ":memory:". Calling it with a key gives that conversation."""
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         self._database = Database(path, _SCHEMA)

@@ -29,13 +29,12 @@ from nacre.text.language import tr
 need("uvicorn", extra="serve")
 need("fastapi", extra="serve")
 
-import uvicorn  # noqa: E402
 from starlette.applications import Starlette  # noqa: E402
 from starlette.requests import Request  # noqa: E402
 from starlette.responses import JSONResponse, Response  # noqa: E402
 from starlette.routing import Route  # noqa: E402
 
-from nacre.server.auth.connections import protocol  # noqa: E402
+from nacre.server.auth.connections import run_by  # noqa: E402
 from nacre.server.auth.guard import Guard  # noqa: E402
 from nacre.server.auth.keys import User  # noqa: E402
 from nacre.server.observability.metrics import Metrics  # noqa: E402
@@ -61,12 +60,7 @@ class InterpreterServer:
         self._listening = socket.create_server(address, family=family, backlog=2048)
         self.server_address: tuple[str, int] = self._listening.getsockname()[:2]
         app = Guard(_app(interpreter), _Door(settings, key), _PUBLIC, math.inf)  # tables hold many values
-        config = uvicorn.Config(
-            app, http=protocol(settings), ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False,
-            timeout_keep_alive=30, timeout_graceful_shutdown=5, limit_concurrency=settings.max_connections,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = run_by(app, settings, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
 
     def __enter__(self) -> InterpreterServer:
         return self
@@ -84,9 +78,7 @@ class InterpreterServer:
 
 
 class _Door:
-    """What the guard asks: one key or none, no limits, and nothing counted or logged. Programs are nobody's
-    business.
-    """
+    """What the guard asks: one key or none, no limits, nothing counted or logged: programs are nobody's business."""
 
     telemetry = None
 
@@ -146,9 +138,7 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; 2 for a place that may not be listened on, or a machine without what the sandbox
-    needs.
-    """
+    """Serve until interrupted; 2 where it may not listen, or the sandbox lacks something."""
     from nacre.reasoning.sandbox import PythonInterpreter
 
     parser = argparse.ArgumentParser(

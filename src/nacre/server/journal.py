@@ -1,6 +1,4 @@
-"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by one
-thread.
-"""
+"""Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by a thread."""
 
 from __future__ import annotations
 
@@ -43,15 +41,8 @@ class Journal:
     queued. A process that is killed loses what had not been written by then: the rows of the last moments.
     """
 
-    def __init__(
-        self,
-        database: Tables,
-        after: Mapping[str, Callable[[], Statement]] | None = None,
-        *,
-        most_rows: int = 20_000,
-        most_bytes: int = 64 << 20,
-    ) -> None:
-        self._database, self._after = database, dict(after or {})
+    def __init__(self, database: Tables, *, most_rows: int = 20_000, most_bytes: int = 64 << 20) -> None:
+        self._database, self._after = database, dict[str, Callable[[], Statement]]()
         self._most_rows, self._most_bytes = most_rows, most_bytes
         self._changed = threading.Condition()
         self._queue: deque[_Waiting] = deque()
@@ -66,12 +57,7 @@ class Journal:
         self._after[table] = statement
 
     def add(self, table: str, row: Row | Callable[[], Row], size: int = 500) -> None:
-        """Queue a row, or what makes it, which is then called on the journal's own thread.
-
-        Args:
-            table: its name, never from outside.
-            size: about how many bytes it keeps in memory.
-        """
+        """Queue a row of about so many bytes, or what makes it, which is called on the journal's own thread."""
         with self._changed:
             if self._ended:
                 _log.error("a row of %s came after the end, and is lost", table)
@@ -87,12 +73,8 @@ class Journal:
     def check_room(self) -> None:
         """Whether another question may be asked."""
         if len(self._queue) >= self._most_rows or self._bytes >= self._most_bytes:
-            raise Problem(
-                503,
-                tr("The server cannot write its records: is its disk full, or the file locked? Try again later."),
-                "storage_error",
-                retry_after_s=5,
-            )
+            told = tr("The server cannot write its records: is its disk full, or the file locked? Try again later.")
+            raise Problem(503, told, "storage_error", retry_after_s=5)
 
     def exactly(self, read: Callable[[], T]) -> tuple[T, list[tuple[str, Row]]]:
         """What a query finds in the file, and the rows that are not there yet; each row is in one of the two."""

@@ -10,9 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from nacre.connectors.embeddings import variables
 from nacre.errors import KnowledgeBaseError
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.embedders import embedder_named
@@ -36,9 +34,6 @@ class KnowledgeBasePool:
 
     Whoever searches takes one and gives it back (`using`); one that is taken is never closed. Opening and closing wait
     for the disk, and are not for the event loop; the lock is never held meanwhile.
-
-    Args:
-        idle_s: seconds for which they are.
     """
 
     def __init__(
@@ -53,12 +48,6 @@ class KnowledgeBasePool:
         self._dropped: set[str] = set()
         self.forget: Callable[[str], None] = lambda store: None
         """Called with a store's id before its knowledge base is closed."""
-
-    @property
-    def embedder(self) -> Any:
-        """The embedder of the main knowledge base, loaded once; "none" where it searches by words only."""
-        encoder = self.main.encoder
-        return "none" if encoder is None else encoder.embeddings
 
     def place(self, store: str) -> str | Path:
         """Where a vector store's knowledge base is; it need not be there yet."""
@@ -80,9 +69,8 @@ class KnowledgeBasePool:
         while True:
             with self._lock:
                 if store in self._dropped:
-                    raise KnowledgeBaseError(
-                        tr("The vector store {store} was deleted.", store=store), path=shown(self.place(store))
-                    )
+                    told = tr("The vector store {store} was deleted.", store=store)
+                    raise KnowledgeBaseError(told, path=shown(self.place(store)))
                 if held := self._open.get(store):
                     held.users += 1
                     self._open.move_to_end(store)
@@ -105,7 +93,8 @@ class KnowledgeBasePool:
 
     def _make(self, store: str, opening: Future[None]) -> None:
         try:
-            base = KnowledgeBase.open(self.place(store), self.embedder)
+            encoder = self.main.encoder  # loaded once
+            base = KnowledgeBase.open(self.place(store), "none" if encoder is None else encoder.embeddings)
         except BaseException as error:
             with self._lock:
                 del self._opening[store]
@@ -123,9 +112,7 @@ class KnowledgeBasePool:
             return base
 
     def close_idle(self, but: str = "") -> None:
-        """Close what was dropped, what nobody has used for long, and the least recently used where there are too
-        many.
-        """
+        """Close what was dropped or not used for long, and the least recently used where there are too many."""
         now = time.monotonic()
         with self._lock:
             closing: list[str] = []
@@ -163,12 +150,7 @@ class KnowledgeBasePool:
 
 
 def place_of(place: str | Path, store: str) -> str | Path:
-    """Where a vector store's knowledge base is.
-
-    Args:
-        place: the server's data folder, or its database.
-        store: its id, which a server made: it is no text from outside.
-    """
+    """Where a vector store's knowledge base is; its id was made by a server and is no text from outside."""
     return within(str(place), store) if scheme_of(place) else Path(place) / "vector_stores" / store
 
 
@@ -178,8 +160,3 @@ def open_like(place: str | Path, main: str | Path) -> KnowledgeBase:
         return KnowledgeBase.open(place)
     named = embedder_of(main)
     return KnowledgeBase.open(place, embedder_named(named) if named else "none")
-
-
-def variables_for(main: str | Path) -> tuple[str, ...]:
-    """The names of the environment variables without which the embedder of a knowledge base cannot work."""
-    return variables(embedder_of(main))

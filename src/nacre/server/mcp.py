@@ -7,6 +7,7 @@ everything in it, the list of the documents too, is what the key of that very me
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,14 +22,13 @@ from pydantic import Field
 from nacre.errors import UsageError
 from nacre.reasoning.tool import python_tool
 from nacre.server.auth.keys import User
-from nacre.server.dependencies import RequestContext
 from nacre.server.knowledge_bases import MAIN
-from nacre.server.openai.annotations import extension
 from nacre.server.openai.answering import Question
+from nacre.server.openai.output import extension
 from nacre.server.records import new_id
+from nacre.server.routes import read
 from nacre.server.settings import Settings
-from nacre.server.sources import read
-from nacre.server.state import State
+from nacre.server.state import RequestContext, State
 from nacre.text.addresses import readable
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of
@@ -67,9 +67,7 @@ class NacreMCP(MCPServer[Any]):
 
     @property
     def context(self) -> RequestContext:
-        """The message that is being answered: from the key of its HTTP request, else from whoever started the
-        process.
-        """
+        """The message that is being answered, from its sender."""
         server = self.state.settings.server
         url = server.public_url or f"http://{server.host}:{server.port}"
         return RequestContext(self.state, _message.get().user, new_id("mcp"), url.rstrip("/") + "/")
@@ -121,7 +119,11 @@ def _add_tools(server: NacreMCP) -> None:
 
     async def ask(question: Annotated[str, Field(description=tr("The question."))]) -> dict[str, Any]:
         """Answer from the documents."""
-        return await _answer(server.context, question)
+        if not question.strip():
+            raise UsageError(tr("The question is empty."))
+        context = server.context
+        reply = await Question(context, next(iter(state.served.stacks)), [HumanMessage(question)]).answer()
+        return {"answer": text_of(reply), **extension(context.base_url, nacre_of(reply), MAIN)}
 
     async def read_source(
         document: Annotated[int, Field(description=tr("document_id of a passage."))],
@@ -153,17 +155,7 @@ def _add_tools(server: NacreMCP) -> None:
     )
 
 
-async def _answer(context: RequestContext, text: str) -> dict[str, Any]:
-    if not text.strip():
-        raise UsageError(tr("The question is empty."))
-    reply = await Question(context, next(iter(context.state.served.stacks)), [HumanMessage(text)]).answer()
-    return {"answer": text_of(reply), **extension(context.base_url, nacre_of(reply), MAIN)}
-
-
 def serve_stdio(settings: Settings, leaf: BaseChatModel | None = None) -> None:
     """Serve the process that started this one, until it closes the pipe."""
-    state = State(settings, leaf)
-    try:
+    with closing(State(settings, leaf)) as state:
         NacreMCP(state, state.local).run("stdio")
-    finally:
-        state.close()

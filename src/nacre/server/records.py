@@ -1,23 +1,31 @@
 """What the server remembers: uploads, vector stores, the state of each file in them, an audit log, traces, responses
-and feedback.
+and feedback: in SQLite files of a folder, or in PostgreSQL for several servers at once.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nacre.agents import fact_store, runs
 from nacre.errors import UsageError
 from nacre.server.journal import Journal, insertion
-from nacre.server.tables import CONTENTS, FolderUploads, TableUploads, open_tables
 from nacre.store.places import scheme_of
+from nacre.system.files import private_folder, private_opener
+from nacre.system.sqlite import Database, Tables
 from nacre.text.language import tr
 
+_PIECE = 1 << 20
+CONTENTS = """
+create table if not exists contents (file text not null, part integer not null, bytes blob not null,
+    primary key (file, part));
+"""
 _SCHEMA = f"""
 create table if not exists files (id text primary key, owner text not null, name text not null, bytes integer not null,
     purpose text not null, created integer not null);
@@ -49,9 +57,66 @@ create index if not exists files_by_owner on files (owner);
 create index if not exists entries_by_owner on entries (owner);
 create index if not exists feedback_by_asker on feedback (asker);
 """
-
 _JOURNALLED = frozenset({"audit", "spend", "traces"})
 Row = dict[str, Any]
+
+
+def open_tables(place: str | Path, name: str, schema: str) -> Tables:
+    """Some tables of a server in its data folder or database, made where they are missing."""
+    if scheme_of(place):
+        from nacre.store.postgres.tables import PostgresTables
+
+        return PostgresTables(str(place), name, schema)
+    return Database(Path(place) / f"{name}.sqlite", schema)
+
+
+class FolderUploads:
+    """The bytes of uploads as files of the data folder, under their ids, never under a name from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "files"
+
+    def path(self, file: str) -> Path:
+        """Where the content of an upload lies."""
+        return self._folder / file
+
+    def keep(self, file: str, content: BinaryIO) -> None:
+        """Keep the content of an upload."""
+        private_folder(self._folder)
+        with open(self.path(file), "xb", opener=private_opener) as kept:
+            shutil.copyfileobj(content, kept)
+
+    def pieces(self, file: str) -> Iterator[bytes]:
+        """The content again."""
+        with self.path(file).open("rb") as kept:
+            yield from iter(lambda: kept.read(_PIECE), b"")
+
+    def delete(self, file: str) -> None:
+        """Forget it."""
+        self.path(file).unlink(missing_ok=True)
+
+
+class TableUploads:
+    """As `FolderUploads`, as rows of a piece each: no server needs the disk of another."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    def keep(self, file: str, content: BinaryIO) -> None:
+        """Keep the content of an upload."""
+        for part, piece in enumerate(iter(lambda: content.read(_PIECE), b"")):
+            self._tables.execute("insert into contents (file, part, bytes) values (?, ?, ?)", (file, part, piece))
+
+    def pieces(self, file: str) -> Iterator[bytes]:
+        """The content again."""
+        part = 0
+        while rows := self._tables.read("select bytes from contents where file = ? and part = ?", (file, part)):
+            yield bytes(rows[0][0])
+            part += 1
+
+    def delete(self, file: str) -> None:
+        """Forget it."""
+        self._tables.execute("delete from contents where file = ?", (file,))
 
 
 def new_id(kind: str) -> str:
@@ -70,11 +135,7 @@ class Records:
         self.journal = Journal(self.db)
 
     def select(self, table: str, where: str = "1 = 1", values: Sequence[Any] = (), order: str = "rowid") -> list[Row]:
-        """Rows of a table, those that are queued in the journal among them.
-
-        Args:
-            table: its name, never from outside.
-        """
+        """Rows of a table (its name is never from outside), those that are queued in the journal among them."""
         if table in _JOURNALLED:
             self.journal.settle()
         rows = self.db.read(f"select * from {table} where {where} order by {order}", values)
@@ -94,11 +155,7 @@ class Records:
         self.db.execute(sql, values)
 
     def total(self, table: str, column: str, asker: str, since: float, **equal: str) -> int:
-        """What an asker's rows sum up to, those that are queued among them.
-
-        Args:
-            since: seconds since 1970.
-        """
+        """What an asker's rows sum up to since a time, those that are queued among them."""
         more = "".join(f" and {name} = ?" for name in equal)
         sql = f"select coalesce(sum({column}), 0) from {table} where asker = ? and at >= ?{more}"
         wanted = {"asker": asker, **equal}
@@ -127,13 +184,8 @@ class Records:
 
 
 def kept_rows(place: str | Path, table: str) -> list[Row]:
-    """The rows that a server has kept in a table, the oldest first; raises `UsageError` where there is no server's
-    data.
-    """
+    """The rows that a server has kept in a table, the oldest first; an error where there is no server's data."""
     if not scheme_of(place) and not (Path(place) / "records.sqlite").is_file():
         raise UsageError(tr("{data} holds no records of a server.", data=place))
-    records = Records(place)
-    try:
+    with closing(Records(place)) as records:
         return records.select(table, order="at")
-    finally:
-        records.close()

@@ -29,12 +29,8 @@ _ABLE: dict[str, list[str | dict[str, Any]]] = {
 
 
 class Served:
-    """Stacks by name.
-
-    Args:
-        leaf: the model inside all stacks that name none; None loads the one of the settings.
-        runs: where the runs of agents wait for a person; None keeps them in memory.
-        facts: where agents keep what they remember, if they have the tool; None keeps it in memory.
+    """Stacks by name; the leaf is the model inside those that name none. Runs and facts are kept in memory where
+    nothing is given.
     """
 
     def __init__(
@@ -58,24 +54,15 @@ class Served:
         self._lock = threading.Lock()
         self._built: OrderedDict[tuple[str, str, tuple[str, ...], bool], BaseChatModel] = OrderedDict()
         bases.forget = self.forget
-        for name in self.stacks:
-            self._try(name)
-
-    def _try(self, name: str) -> None:
-        """Build a stack once, so that a mistake in it is told when the server starts."""
-        try:
-            self.model(name, User("", ""))
-        except StackError as error:
-            raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
+        for name in self.stacks:  # each is built once, so that a mistake in it is told when the server starts
+            try:
+                self.model(name, User("", ""))
+            except StackError as error:
+                raise StackError(tr("The stack {name!r}: {message}", name=name, message=error.message)) from error
 
     def model(self, name: str, asker: User, store: str = MAIN, *, tools: bool = False) -> BaseChatModel:
-        """A stack that searches as its asker. Building one waits for the disk: not for the event loop.
-
-        Args:
-            tools: the asker brings tools: a model that refuses them gets them as text.
-
-        Returns:
-            The decorated model; it may be in use by other requests of the same asker.
+        """A stack that searches as its asker, shared by his requests; building one waits for the disk. `tools`: he
+        brings some, and a model that refuses them gets them as text.
         """
         if (built := self.built(name, asker, store, tools=tools)) is not None:
             return built
@@ -104,10 +91,6 @@ class Served:
         """Whether a stack has an agent."""
         layers = self.stacks[name].layers if name in self.stacks else []
         return any((layer if isinstance(layer, str) else layer.get("use")) == "react" for layer in layers)
-
-    def models(self) -> list[BaseChatModel]:
-        """Every stack, as a stranger would get it."""
-        return [self.model(name, User("", "")) for name in self.stacks]
 
     def _build(self, stack: Stack, principals: tuple[str, ...], store: str, tools: bool) -> BaseChatModel:
         """A stack for one asker: where its layers search, the server says in what and as whom."""

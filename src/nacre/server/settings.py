@@ -50,9 +50,7 @@ class ServerSettings(BaseModel):
     timeout_s: float = Field(default=300, gt=0)
     """Seconds that a model may be silent."""
     patience_s: float = Field(default=30, gt=0)
-    """Seconds that a client may take for the headers of each request, and beyond 16 KiB a second for bodies and
-    answers.
-    """
+    """Seconds that a client may take for each request's headers, and beyond 16 KiB a second for bodies and answers."""
     max_connections: int = Field(default=1000, ge=1)
     max_per_address: int | None = Field(default=None, ge=1)
     """Connections of one address. None: a quarter of all, and all of them for loopback, from where a proxy comes; a
@@ -70,8 +68,7 @@ class ServerSettings(BaseModel):
     otel: bool = False
     """Send OpenTelemetry spans, to where the `OTEL_*` variables say."""
     otel_contents: bool | None = None
-    """Whether spans hold questions and answers; None leaves it to OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT.
-    """
+    """Whether spans hold questions and answers; None: as OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT says."""
     store_responses: bool = False
     """Keep responses whose request does not say `store`."""
     response_days: int = Field(default=30, ge=0)
@@ -154,21 +151,17 @@ class Settings(BaseModel):
         if self.server.store and self.server.data:
             raise StackError(tr("server.store and server.data (--data) exclude each other: leave one of them out."))
         if self.server.store is None and self.server.data is None and scheme_of(self.kb):
-            raise StackError(
-                tr(
-                    "The knowledge base is no folder: say where keys and uploads go, with server.store "
-                    "(postgresql://…) or, for one server alone, --data DIR or server.data."
-                )
+            told = tr(
+                "The knowledge base is no folder: say where keys and uploads go, with server.store (postgresql://…) "
+                "or, for one server alone, --data DIR or server.data."
             )
+            raise StackError(told)
         return self.server.store or self.server.data or Path(self.kb) / "server"
 
 
 def read_settings(path: Path | None = None, *, found: bool = False, **given: Any) -> Settings:
-    """Read the settings: the command line goes before the environment, and that before the file.
-
-    Args:
-        path: a `nacre.yaml`; paths in it are relative to its folder. None for none.
-        **given: what the command line said: `kb`, `model`, and names of `ServerSettings`; None counts as not said.
+    """Read the settings: the command line goes before the environment, and that before the file, in which paths are
+    relative to its folder.
     """
     data, lines = _load(path) if path else ({}, {})
     if path and found:
@@ -219,9 +212,8 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
         what = getattr(error, "problem", None) or str(error)
         raise StackError(tr("{where} cannot be read: {what}.", where=where, what=what), path=str(path)) from error
     if data is not None and not isinstance(data, dict):
-        raise StackError(
-            tr("{path}:1 is no mapping. `nacre init` writes one to begin with.", path=path), path=str(path)
-        )
+        told = tr("{path}:1 is no mapping. `nacre init` writes one to begin with.", path=path)
+        raise StackError(told, path=str(path))
     lines: Lines = {}
     if node is not None:
         _number(node, (), lines)
@@ -231,13 +223,12 @@ def _load(path: Path) -> tuple[dict[str, Any], Lines]:
 def _number(node: yaml.Node, place: tuple[str | int, ...], lines: Lines) -> None:
     """Remember for every place in the file its line, from 1; of a mapping's entry that of its name."""
     if len(place) > _DEPTH or len(lines) > _PLACES:
-        raise StackError(
-            tr(
-                "The settings have more than {places} entries, or are nested more than {depth} levels deep.",
-                places=_PLACES,
-                depth=_DEPTH,
-            )
+        told = tr(
+            "The settings have more than {places} entries, or are nested more than {depth} levels deep.",
+            places=_PLACES,
+            depth=_DEPTH,
         )
+        raise StackError(told)
     lines.setdefault(place, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -278,17 +269,14 @@ def _refuse_code(path: Path, settings: Settings, lines: Lines) -> None:
 
 def _reaches(path: Path, place: Sequence[str | int], lines: Lines) -> StackError:
     name, where = ".".join(map(str, place)), f"{path}:{_line(place, lines)}"
-    return StackError(
-        tr(
-            "{where}: {name} starts a program, runs code, or names an address or a key. A nacre.yaml that "
-            "merely lies in the current folder may not do that; if it is yours, say so: --config "
-            "{path}",
-            where=where,
-            name=name,
-            path=path,
-        ),
-        path=str(path),
+    told = tr(
+        "{where}: {name} starts a program, runs code, or names an address or a key. A nacre.yaml that merely lies in "
+        "the current folder may not do that; if it is yours, say so: --config {path}",
+        where=where,
+        name=name,
+        path=path,
     )
+    return StackError(told, path=str(path))
 
 
 def _complaint(path: Path | None, error: ValidationError, lines: Mapping[tuple[str | int, ...], int]) -> StackError:

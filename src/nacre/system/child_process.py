@@ -1,5 +1,4 @@
-"""The one door through which every other process begins: outside the user's folder, without its modules, without
-secrets.
+"""The one door through which every other process begins: elsewhere, without the user's modules, without secrets.
 
 A folder of documents may be a stranger's. A `json.py` in it must not become the standard library of a child, nor a
 `git` in it the program of that name; so a child stands in `/`, and its search paths name no folder that is relative or
@@ -97,9 +96,8 @@ def program(command: Sequence[str]) -> list[str]:
     where = os.path.abspath(name) if os.sep in name else name  # noqa: PTH100 - a link keeps its name
     found = shutil.which(where, path=search_path(os.environ.get("PATH", os.defpath)))
     if found is None:
-        raise UsageError(
-            tr("There is no program {name!r} in PATH. One in the current folder is written ./{name}", name=name)
-        )
+        told = tr("There is no program {name!r} in PATH. One in the current folder is written ./{name}", name=name)
+        raise UsageError(told)
     return [found, *(_absolute(argument) for argument in arguments)]
 
 

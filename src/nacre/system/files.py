@@ -77,11 +77,7 @@ def as_open_as_its_folder(folder: Path) -> None:
 
 
 def wide(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Folders and files that others of this machine may enter, read or write.
-
-    Returns:
-        Paths with their modes ("0755"); nothing on Windows, whose modes say nothing.
-    """
+    """Folders and files that others of this machine may enter, read or write, with their modes; none on Windows."""
     if os.name == "nt":
         return
     for place, folders, files in os.walk(folder):
@@ -95,17 +91,9 @@ def wide(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def wide_report(folder: Path) -> dict[str, Any]:
     """What `wide` found, for a person and a program: how much, the first few, and the command that closes it."""
-    found = list(wide(folder))
-    cure = f"chmod -R go-rwx {_quoted(folder)}" if found else ""
-    return {
-        "private": not found,
-        "open": len(found),
-        "first": [f"{mode} {path}" for path, mode in found[:5]],
-        "cure": cure,
-    }
-
-
-def _quoted(path: Path) -> str:
     import shlex
 
-    return shlex.quote(str(path))
+    found = list(wide(folder))
+    cure = f"chmod -R go-rwx {shlex.quote(str(folder))}" if found else ""
+    first = [f"{mode} {path}" for path, mode in found[:5]]
+    return {"private": not found, "open": len(found), "first": first, "cure": cure}

@@ -9,11 +9,7 @@ from email.utils import parsedate_to_datetime
 
 
 def seconds_to_wait(header: str | None) -> float | None:
-    """What a Retry-After header says (RFC 9110, section 10.2.3): a number of seconds, or a date.
-
-    Returns:
-        Seconds, finite and not negative; None when it says nothing that can be read.
-    """
+    """What a Retry-After header (RFC 9110, 10.2.3) says, in seconds: a number or a date; None for nonsense."""
     text = (header or "").strip()
     try:
         seconds = float(text)

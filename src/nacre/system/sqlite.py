@@ -1,6 +1,4 @@
-"""One SQLite file that many threads and processes read and write: under the catalog, memory, cache and the server's
-tables.
-"""
+"""One SQLite file that many threads and processes use: under the catalog, memory, cache and the server's tables."""
 
 from __future__ import annotations
 
@@ -228,26 +226,23 @@ class Database:
 
 def _unusable(path: Path, error: Exception) -> NacreError:
     """For a file that cannot be opened."""
-    return UsageError(
-        tr(
-            "{path} cannot be used as a database: {error}. Name another file, or move this one away.",
-            path=path,
-            error=_meaning(error),
-        )
+    told = tr(
+        "{path} cannot be used as a database: {error}. Name another file, or move this one away.",
+        path=path,
+        error=_meaning(error),
     )
+    return UsageError(told)
 
 
 def _failed(path: Path, error: Exception) -> NacreError:
     """For a file that was opened, and then could not be read or written."""
-    return StorageError(
-        tr(
-            "{path} cannot be read or written: {error}. Nothing of what was being written is kept; "
-            "mend that and try again.",
-            path=path,
-            error=_meaning(error),
-        ),
-        path=str(path),
+    told = tr(
+        "{path} cannot be read or written: {error}. Nothing of what was being written is kept; mend that and try "
+        "again.",
+        path=path,
+        error=_meaning(error),
     )
+    return StorageError(told, path=str(path))
 
 
 def _meaning(error: Exception) -> str:

@@ -6,7 +6,6 @@
 They go to whatever tracer provider the program has; `export` makes one from the usual `OTEL_*` environment variables.
 """
 
-from nacre.telemetry.export import export
-from nacre.telemetry.spans import GenAISpans
+from nacre.telemetry.spans import GenAISpans, export
 
 __all__ = ["GenAISpans", "export"]

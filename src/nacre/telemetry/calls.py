@@ -56,9 +56,7 @@ class Call:
 
 
 class RunTree(BaseCallbackHandler):
-    """Tells of each call as it begins, and once, whole, when it has ended: however it ended, and if only with the outer
-    one.
-    """
+    """Tells of each call as it begins, and once, whole, however it ended, and if only with the outer one."""
 
     run_inline = True  # in the order of the calls, and not in a thread for each
 
@@ -72,59 +70,46 @@ class RunTree(BaseCallbackHandler):
         """A call has ended."""
 
     def close(self) -> None:
-        """End what is still open: calls that were cancelled without a word. For a handler of one call, when it is
-        over.
-        """
+        """End calls that were cancelled without a word. For a handler of one call, when it is over."""
         for number in list(self._open):
             self._end(number, error=asyncio.CancelledError())
 
     def on_chain_start(self, serialized: Any, inputs: Any, **about: Any) -> None:
-        """A layer begins, or a program, or a chain of the caller's."""
         inside = about.get("parent_run_id") in self._open
         self._begin("program" if inside and about.get("name") == _SANDBOX else "layer", serialized, inputs, about)
 
     def on_chat_model_start(self, serialized: Any, messages: Any, **about: Any) -> None:
-        """A model is asked."""
         self._begin("model", serialized, messages[0], about)
 
     def on_llm_start(self, serialized: Any, prompts: list[str], **about: Any) -> None:
-        """A model of the older kind is asked."""
         self._begin("model", serialized, [HumanMessage(prompt) for prompt in prompts], about)
 
     def on_retriever_start(self, serialized: Any, query: str, **about: Any) -> None:
-        """Documents are looked for."""
         self._begin("search", serialized, query, about)
 
     def on_tool_start(self, serialized: Any, input_str: str, **about: Any) -> None:
-        """A tool is called."""
         given = about.get("inputs")
         self._begin("tool", serialized, input_str if given is None else given, about)
 
     def on_llm_new_token(self, token: Any, **about: Any) -> None:
-        """A piece of an answer came."""
         if call := self._open.get(about["run_id"]):
             call.first_word = call.first_word or time.perf_counter()
             call.pieces.append(token if isinstance(token, str) else str(token))
 
     def on_llm_end(self, response: LLMResult, **about: Any) -> None:
-        """A model answered."""
         generation = response.generations[0][0] if response.generations and response.generations[0] else None
         self._end(about["run_id"], generation.message if isinstance(generation, ChatGeneration) else None)
 
     def on_chain_end(self, outputs: Any, **about: Any) -> None:
-        """A layer gave its answer."""
         self._end(about["run_id"], outputs)
 
     def on_retriever_end(self, documents: Any, **about: Any) -> None:
-        """They were found, or not."""
         self._end(about["run_id"], documents)
 
     def on_tool_end(self, output: Any, **about: Any) -> None:
-        """It gave its result."""
         self._end(about["run_id"], output)
 
     def on_chain_error(self, error: BaseException, **about: Any) -> None:
-        """A call failed."""
         self._end(about["run_id"], error=error)
 
     on_llm_error = on_retriever_error = on_tool_error = on_chain_error

@@ -1,30 +1,78 @@
-"""A stack's calls as OpenTelemetry spans, by one LangChain callback handler.
+"""OpenTelemetry spans of a stack's calls, by one LangChain callback handler, and where they go.
 
 Names follow the GenAI conventions of OpenTelemetry (status "development" in 2026): `chat`, `retrieval`, `execute_tool`,
-`invoke_agent`, `invoke_workflow`.
+`invoke_agent`, `invoke_workflow`. What was said stands on them only where someone asked for it, keys masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.messages import AIMessage
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from nacre import __version__
 from nacre.decorator.layer import ChatModelDecorator
+from nacre.errors import UsageError
 from nacre.extras import need
-from nacre.telemetry import content
 from nacre.telemetry.calls import Call, RunTree
 from nacre.text.hygiene import masked
-from nacre.text.messages import nacre_of
+from nacre.text.language import tr
+from nacre.text.messages import nacre_of, text_of
+from nacre.text.strict_json import to_json
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider as Exporting
     from opentelemetry.trace import Span, TracerProvider
 
 _AGENT = "ReAct"
 _SETTINGS = ("temperature", "top_p", "top_k", "max_tokens", "seed", "frequency_penalty", "presence_penalty")
 _SCALARS = (str, bool, int, float)
+_SWITCH = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+_ROLES = {"human": "user", "ai": "assistant"}
+
+
+def export(service: str = "nacre") -> Exporting:
+    """Send spans to where `OTEL_EXPORTER_OTLP_ENDPOINT` points, by OTLP over HTTP; unset, to this machine's port 4318.
+
+    `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`
+    and `OTEL_SDK_DISABLED` mean what OpenTelemetry says; `OTEL_TRACES_EXPORTER` is `otlp`, `console` or `none`.
+    """
+    trace = need("opentelemetry.trace", extra="otel")
+    sdk = need("opentelemetry.sdk.trace", extra="otel")
+    resources = need("opentelemetry.sdk.resources", extra="otel")
+    present = trace.get_tracer_provider()
+    if isinstance(present, sdk.TracerProvider):
+        return cast("Exporting", present)
+    resource = resources.Resource.create()
+    if str(resource.attributes.get("service.name", "unknown_service")).startswith("unknown_service"):
+        resource = resource.merge(resources.Resource({"service.name": service}))
+    provider: Exporting = sdk.TracerProvider(resource=resource)
+    if (exporter := _exporter()) is not None:
+        provider.add_span_processor(need("opentelemetry.sdk.trace.export", extra="otel").BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def _exporter() -> Any:
+    name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
+    if name == "none":
+        return None
+    if name == "console":  # standard output is MCP's over stdio
+        return need("opentelemetry.sdk.trace.export", extra="otel").ConsoleSpanExporter(out=sys.stderr)
+    protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    if name != "otlp" or (protocol or "http/protobuf") != "http/protobuf":
+        told = tr(
+            "Spans are sent by OTLP over HTTP: OTEL_TRACES_EXPORTER may be otlp, console or none, not {name!r}, and "
+            "OTEL_EXPORTER_OTLP_PROTOCOL http/protobuf, not {protocol!r}.",
+            name=name,
+            protocol=protocol,
+        )
+        raise UsageError(told)
+    return need("opentelemetry.exporter.otlp.proto.http.trace_exporter", extra="otel").OTLPSpanExporter()
 
 
 class GenAISpans(RunTree):
@@ -41,7 +89,8 @@ class GenAISpans(RunTree):
         super().__init__()
         self._trace = need("opentelemetry.trace", extra="otel")
         self._tracer = self._trace.get_tracer("nacre", __version__, provider)
-        self.contents = content.wanted() if contents is None else contents
+        asked = os.environ.get(_SWITCH, "").strip().lower() in ("true", "span_only", "span_and_event")
+        self.contents = asked if contents is None else contents
         self._spans: dict[Call, Span] = {}
 
     def began(self, call: Call) -> None:
@@ -49,6 +98,7 @@ class GenAISpans(RunTree):
         if call.kind == "layer" and call.outer and call.name != _AGENT and call.name not in _layers():
             return
         operation, name, facts = _asked(call, self.contents)
+        known = {name: value for name, value in facts.items() if isinstance(value, _SCALARS)}
         outer = call.outer
         while outer and outer not in self._spans:
             outer = outer.outer
@@ -59,7 +109,7 @@ class GenAISpans(RunTree):
             f"{operation} {name}".strip(),
             context,
             kinds.CLIENT if call.kind in ("model", "search") else kinds.INTERNAL,
-            {"gen_ai.operation.name": operation, **_known(facts)},
+            {"gen_ai.operation.name": operation, **known},
         )
 
     def ended(self, call: Call) -> None:
@@ -81,16 +131,12 @@ class GenAISpans(RunTree):
         span.end()
 
 
-def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in facts.items() if isinstance(value, _SCALARS)}
-
-
 def _asked(call: Call, contents: bool) -> tuple[str, str, dict[str, Any]]:
     """Operation, name and attributes of a call that begins."""
     match call.kind:
         case "model":
             facts = _model(call)
-            said = {"gen_ai.input.messages": content.said(call.given)} if contents else {}
+            said = {"gen_ai.input.messages": _said(call.given, "")} if contents else {}
             return "chat", str(facts["gen_ai.request.model"] or ""), facts | said
         case "search":
             source = str(call.metadata.get("data_source") or call.name)
@@ -98,7 +144,7 @@ def _asked(call: Call, contents: bool) -> tuple[str, str, dict[str, Any]]:
             return "retrieval", source, {"gen_ai.data_source.id": source, **query}
         case "tool":
             number = {"gen_ai.tool.call.id": call.about.get("tool_call_id")}
-            given = {"gen_ai.tool.call.arguments": content.as_json(call.given)} if contents else {}
+            given = {"gen_ai.tool.call.arguments": as_json(call.given)} if contents else {}
             facts = {"gen_ai.tool.name": call.name, "gen_ai.tool.type": "function", **number, **given}
             return "execute_tool", call.name, facts
         case "program":
@@ -130,10 +176,10 @@ def _answered(call: Call, contents: bool) -> dict[str, Any]:
         case "model":
             return _reply(call.gave, contents) if isinstance(call.gave, AIMessage) else {}
         case "search":
-            return {"gen_ai.retrieval.documents": content.found(call.gave)} if contents else {}
+            return {"gen_ai.retrieval.documents": as_json([_document(each) for each in call.gave])} if contents else {}
         case "tool":
             result = getattr(call.gave, "content", call.gave)
-            return {"gen_ai.tool.call.result": content.as_json(result)} if contents else {}
+            return {"gen_ai.tool.call.result": as_json(result)} if contents else {}
         case _:
             own = nacre_of(call.gave) if isinstance(call.gave, AIMessage) else {}
             return {
@@ -156,7 +202,7 @@ def _reply(message: AIMessage, contents: bool) -> dict[str, Any]:
         "gen_ai.usage.cache_read.input_tokens": read.get("cache_read"),
         "gen_ai.usage.cache_creation.input_tokens": read.get("cache_creation"),
         "gen_ai.usage.reasoning.output_tokens": written.get("reasoning"),
-        "gen_ai.output.messages": content.said([message], finish) if contents else None,
+        "gen_ai.output.messages": _said([message], finish) if contents else None,
     }
 
 
@@ -168,3 +214,40 @@ def _layers() -> set[str]:
         names.add(kind.__name__)
         kinds += kind.__subclasses__()
     return names
+
+
+def _said(messages: Sequence[BaseMessage], finish: str) -> str:
+    """Messages in the form of the conventions' schema; `finish` is "" for what is no answer."""
+    return as_json([_message(message, finish) for message in messages])
+
+
+def as_json(value: Any) -> str:
+    """Any value as an attribute."""
+    return masked(to_json(value, ensure_ascii=False, default=str))
+
+
+def _message(message: BaseMessage, finish: str) -> dict[str, Any]:
+    plain = {"role": _ROLES.get(message.type, message.type), "parts": _parts(message)}
+    return {**plain, "finish_reason": finish} if finish else plain
+
+
+def _parts(message: BaseMessage) -> list[dict[str, Any]]:
+    if isinstance(message, ToolMessage):
+        return [{"type": "tool_call_response", "id": message.tool_call_id, "response": text_of(message)}]
+    text = text_of(message)
+    parts: list[dict[str, Any]] = [{"type": "text", "content": text}] if text else []
+    if isinstance(message, AIMessage):
+        parts += [
+            {"type": "tool_call", "id": call["id"], "name": call["name"], "arguments": call["args"]}
+            for call in message.tool_calls
+        ]
+    return parts
+
+
+def _document(document: Document) -> dict[str, Any]:
+    facts: Mapping[str, Any] = document.metadata
+    score = facts.get("score")
+    return {
+        "id": str(document.id or facts.get("uri", "")),
+        **({"score": float(score)} if isinstance(score, (int, float)) else {}),
+    }

@@ -13,8 +13,7 @@ import pytest
 
 from nacre.ingest.source import TextSource
 from nacre.server.ingestion import worker as ingest
-from nacre.server.ingestion.claims import Turns
-from nacre.server.ingestion.worker import work
+from nacre.server.ingestion.worker import Turns, work
 from nacre.server.mcp import NacreMCP
 
 LAGOON = b"# The lagoon\n\nThe lagoon opens at midnight, says mallory."

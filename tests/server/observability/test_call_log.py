@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from nacre.server.observability.calls import CallLog
+from nacre.server.observability.traces import CallLog
 
 
 def layer(log: CallLog, name: str, outer: UUID | None = None) -> UUID:

@@ -21,8 +21,7 @@ from langchain_core.messages import AIMessage
 
 from nacre import NacreError
 from nacre.server.auth.keys import Keys, SpendLimit, User
-from nacre.server.auth.limits import Limits
-from nacre.server.observability.spending import cost, period_began, period_ends, spent
+from nacre.server.auth.limits import Limits, cost, period_began, period_ends, spent
 from nacre.server.openai.errors import Problem
 from nacre.server.records import Records
 from nacre.server.settings import Price

@@ -26,8 +26,8 @@ from starlette.routing import Route
 
 from nacre import NacreError
 from nacre.server.auth.keys import SpendLimit
+from nacre.server.openai.audio import passed_on
 from nacre.server.openai.errors import Problem
-from nacre.server.openai.transcription import passed_on
 
 SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(256)) * 64
 

@@ -26,10 +26,9 @@ from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.server.app import create_app
 from nacre.server.auth.keys import Keys, User
-from nacre.server.auth.limits import Limits
+from nacre.server.auth.limits import Limits, spent
 from nacre.server.ingestion.worker import work
 from nacre.server.knowledge_bases import place_of
-from nacre.server.observability.spending import spent
 from nacre.server.openai.errors import Problem
 from nacre.server.records import Records
 from nacre.server.settings import Settings, read_settings

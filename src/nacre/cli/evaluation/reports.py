@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
-from nacre.cli.output import JsonFlag, console, print_json
+from nacre.cli.output import JsonFlag, command, console, print_json, say, table, warn
 from nacre.cli.output import bar as bar
 from nacre.errors import UsageError
 from nacre.text.language import tr
@@ -22,23 +22,19 @@ if TYPE_CHECKING:
     from nacre.eval.gate import Change
     from nacre.eval.report import Report
 
-OutOption = Annotated[Path | None, typer.Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help=tr("Questions at a time."))]
-ReportFile = Annotated[Path, typer.Argument(help=tr("A report.json, or its folder."))]
-FileOption = Annotated[Path, typer.Option("--out", help=tr("The file to write (.jsonl)."))]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help=tr("Only the first N questions."))]
-AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help=tr("Let questions stand in one of the two runs only."))
-]
+OutOption = Annotated[Path | None, Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
+WorkersOption = Annotated[int, Option("--workers", min=1, help=tr("Questions at a time."))]
+ReportFile = Annotated[Path, Argument(help=tr("A report.json, or its folder."))]
+FileOption = Annotated[Path, Option("--out", help=tr("The file to write (.jsonl)."))]
+Limit = Annotated[int | None, Option("--limit", min=1, help=tr("Only the first N questions."))]
+AllowMissing = Annotated[bool, Option("--allow-missing", help=tr("Let questions stand in one of the two runs only."))]
 Anchors = Annotated[
     list[Path] | None,
-    typer.Option("--anchor", help=tr("A further report not to fall behind, such as the last release's; repeatable.")),
+    Option("--anchor", help=tr("A further report not to fall behind, such as the last release's; repeatable.")),
 ]
-Least = Annotated[
-    list[str] | None, typer.Option("--min", help=tr("The least value of a figure: contains=.9; repeatable."))
-]
+Least = Annotated[list[str] | None, Option("--min", help=tr("The least value of a figure: contains=.9; repeatable."))]
 Most = Annotated[
-    list[str] | None, typer.Option("--max", help=tr("The largest value of a figure: seconds_p95=2; repeatable."))
+    list[str] | None, Option("--max", help=tr("The largest value of a figure: seconds_p95=2; repeatable."))
 ]
 _SOME = ("workers", "price", "repeat", "prompts")  # of the options below those that only some suites take
 
@@ -48,7 +44,7 @@ def _options(
     as_json: JsonFlag = False,
     out: OutOption = None,
     gate: Annotated[
-        Path | None, typer.Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))
+        Path | None, Option("--gate", help=tr("A baseline report.json; exit 1 on a significant loss."))
     ] = None,
     limit: Limit = None,
     anchor: Anchors = None,
@@ -56,30 +52,29 @@ def _options(
     least: Least = None,
     most: Most = None,
     max_failed: Annotated[
-        float, typer.Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
+        float, Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
     ] = MAX_FAILED,
-    junit: Annotated[Path | None, typer.Option("--junit", help=tr("Write JUnit XML, one test a question."))] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", help=tr("Write a table, one row a question."))] = None,
+    junit: Annotated[Path | None, Option("--junit", help=tr("Write JUnit XML, one test a question."))] = None,
+    csv: Annotated[Path | None, Option("--csv", help=tr("Write a table, one row a question."))] = None,
     workers: WorkersOption = 1,
     price: Annotated[
-        str | None, typer.Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))
+        str | None, Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))
     ] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=1, help=tr("Ask each question so often."))] = 1,
+    repeat: Annotated[int, Option("--repeat", min=1, help=tr("Ask each question so often."))] = 1,
     prompts: Annotated[
-        Path | None,
-        typer.Option("--prompts", help=tr("Folder of prompts of your own: rag/answer.en.yaml and the like.")),
+        Path | None, Option("--prompts", help=tr("Folder of prompts of your own: rag/answer.en.yaml and the like."))
     ] = None,
 ) -> None:
     """The options that suites share; only their names, kinds and defaults are read."""
 
 
-def suite(label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
+def suite(name: str, told: str, label: str, *options: str) -> Callable[[Callable[..., Report]], Callable[..., int]]:
     """Make a command of a function that gives a report: all suites write one, and judge it by the same rules."""
-    return lambda evaluate: _command(evaluate, label, options)
+    return lambda evaluate: command(f"eval {name}", told)(_asking(evaluate, label, options))
 
 
-def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]) -> Callable[..., int]:
-    def command(as_json: bool, price: str | None = None, prompts: Path | None = None, **given: Any) -> int:
+def _asking(evaluate: Callable[..., Report], label: str, options: Sequence[str]) -> Callable[..., int]:
+    def asks(as_json: bool, price: str | None = None, prompts: Path | None = None, **given: Any) -> int:
         own_prompts(prompts)
         asked = Asked.read(given)
         with bar(as_json, label) as show:
@@ -89,10 +84,10 @@ def _command(evaluate: Callable[..., Report], label: str, options: Sequence[str]
     own = [p for p in inspect.signature(evaluate).parameters.values() if p.kind is not p.VAR_KEYWORD]
     shared = inspect.signature(_options, eval_str=True).parameters
     added = [each for name, each in shared.items() if name not in _SOME or name in options]
-    command.__name__ = evaluate.__name__
-    command.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what typer reads
-    command.__annotations__ = {}
-    return command
+    asks.__name__, asks.__module__ = evaluate.__name__, evaluate.__module__
+    asks.__signature__ = inspect.Signature([*own, *added])  # type: ignore[attr-defined]  # what typer reads
+    asks.__annotations__ = {}
+    return asks
 
 
 def price_of(text: str | None) -> tuple[float, float] | None:
@@ -141,9 +136,8 @@ def _limits(texts: list[str] | None, option: str) -> dict[str, float]:
         try:
             found[name.strip()] = float(value)
         except ValueError:
-            raise UsageError(
-                tr("{option} is {text!r}; write a figure and a number: contains=.9", option=option, text=text)
-            ) from None
+            told = tr("{option} is {text!r}; write a figure and a number: contains=.9", option=option, text=text)
+            raise UsageError(told) from None
     return found
 
 
@@ -173,36 +167,34 @@ def finish(report: Report, as_json: bool, out: Path | None, asked: Asked) -> int
     summary = report.summary()
     gate = {"gate": verdict.data()} if asked.before or verdict.reasons or asked.anchors else {}
     if failed:
-        console(stderr=True).print(failed, style="red", markup=False)
+        say((failed, "red"), err=True)
     if as_json:
         print_json({**summary, **gate})
     else:
         _print_figures(summary)
         if out:
-            console().print(tr("Report: ") + str(out / "report.html"), style="dim", markup=False)
+            say((tr("Report: ") + str(out / "report.html"), "dim"))
     status = judged(asked.before, after, verdict, out=out, quiet=as_json)
     lost = max(after.get("errors", 0), after.get("unjudged", 0) / max(1, len(report.metrics)))
     return 2 if lost > asked.max_failed * len(report.items) else status
 
 
 def _print_figures(summary: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False)
+    figures = table(show_header=False)
     for name, value in summary.items():
         if name in {"suite", "intervals", "settings", "problems", "verdict", "written"} or isinstance(
             value, dict | list
         ):
             continue
         low, high = summary["intervals"].get(name, ("", ""))
-        table.add_row(
+        figures.add_row(
             name,
             f"[bold]{value:.3f}[/]" if isinstance(value, float) else f"[bold]{value}[/]",
             f"[dim]{low:.3f} – {high:.3f}[/]" if low != "" else "",
         )
-    console().print(table)
+    console().print(figures)
     for problem in summary["problems"][:20]:
-        console(stderr=True).print(f"! {problem}", style="yellow", markup=False)
+        warn(problem)
 
 
 def judged(
@@ -212,39 +204,33 @@ def judged(
     from nacre.eval import gate
     from nacre.eval.comparison import headline, write_comparison
 
-    err = console(stderr=True)
     if before:
         if out:
             write_comparison(before, after, verdict, out)
         for line in gate.what_changed(before, after):
-            err.print(f"≠ {line}"[:400], style="yellow", markup=False)
+            say((f"≠ {line}"[:400], "yellow"), err=True)
         if not gate.same_corpus(before, after):
-            err.print(
-                tr("The documents have changed since the baseline; only questions in both runs are compared."),
-                style="yellow",
-            )
+            told = tr("The documents have changed since the baseline; only questions in both runs are compared.")
+            say((told, "yellow"), err=True)
     if verdict.told and not quiet:
         if before:
             _print_changes(verdict.changes)
-        console().print(headline(verdict), markup=False)
+        say(headline(verdict))
     for change in verdict.changes:
         if change.loss:
             told = tr("{metric} got significantly worse; questions: ", metric=change.metric)
-            err.print(told + ", ".join(change.worse[:20]), style="red", markup=False)
+            say((told + ", ".join(change.worse[:20]), "red"), err=True)
     if quiet:
         for reason in (*verdict.reasons, *verdict.doubts):
-            err.print(reason, style="red", markup=False)
+            say((reason, "red"), err=True)
     return 0 if verdict.passed else 1
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
-    from rich.table import Table
-
-    heads = ("", tr("before"), tr("after"), "p", tr("worse / better"))
-    table = Table(*heads, box=None, pad_edge=False)
+    shown = table("", tr("before"), tr("after"), "p", tr("worse / better"))
     for change in changes:
         mark = tr(" LOSS") if change.loss else tr(" worse?") if change.doubt else ""
         flips = f"{len(change.worse)} / {len(change.better)}"
         cells = (change.metric + mark, f"{change.before:.3f}", f"{change.after:.3f}", f"{change.p:.4f}", flips)
-        table.add_row(*cells, style="red" if change.loss else "")
-    console().print(table)
+        shown.add_row(*cells, style="red" if change.loss else "")
+    console().print(shown)

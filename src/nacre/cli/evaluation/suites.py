@@ -8,64 +8,39 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from nacre import eval as evaluation
 from nacre.cli.evaluation.reports import own_prompts, suite
-from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, console, kb_place, principals, print_json
+from nacre.cli.output import AsOption, JsonFlag, KbOption, ModelOption, command, named, principals, print_json, say
 from nacre.errors import UsageError
-from nacre.text.language import listed, tr
+from nacre.text.language import N_, listed, tr
 
 if TYPE_CHECKING:
     from nacre.eval.report import Report
 
-Data = Annotated[Path, typer.Option("--data", help=tr("Data set: a folder in BEIR layout, or a file."))]
-ModelData = Annotated[Path | None, typer.Option("--data", help=tr("Data set for a model of your own."))]
-Replay = Annotated[Path | None, typer.Option("--replay", help=tr("Published model outputs to replay."))]
+Data = Annotated[Path, Option("--data", help=tr("Data set: a folder in BEIR layout, or a file."))]
+ModelData = Annotated[Path | None, Option("--data", help=tr("Data set for a model of your own."))]
+Replay = Annotated[Path | None, Option("--replay", help=tr("Published model outputs to replay."))]
 K = Annotated[
-    int | None,
-    typer.Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6.")),
+    int | None, Option("-k", min=1, help=tr("Passages the model sees; else as the knowledge base is set, else 6."))
 ]
 OptionalKb = Annotated[
     str | None,
-    typer.Option(
-        "--kb", parser=kb_place, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")
-    ),
+    Option("--kb", parser=named, metavar="<place>", help=tr("Ask this knowledge base instead of indexing the corpus.")),
 ]
 StackOption = Annotated[
-    str | None, typer.Option("--stack", help=tr("Measure this stack: a YAML file, or with --config its name there."))
+    str | None, Option("--stack", help=tr("Measure this stack: a YAML file, or with --config its name there."))
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help=tr("A nacre.yaml whose stack is measured."))]
+ConfigOption = Annotated[Path | None, Option("--config", help=tr("A nacre.yaml whose stack is measured."))]
 Target = Annotated[
-    str | None, typer.Option("--target", help=tr("Ask this instead: http://host/v1#model, or module:function."))
+    str | None, Option("--target", help=tr("Ask this instead: http://host/v1#model, or module:function."))
 ]
-Embedder = Annotated[str | None, typer.Option("--embedder", help=tr("Embedder."))]
-Judge = Annotated[Path | None, typer.Option("--judge", help=tr("A reward model that scores each answer too."))]
-Passages = Annotated[int, typer.Option("-k", min=1, help=tr("Passages a search gives."))]
-Arms = Annotated[str, typer.Option("--arms", help=tr("Indexes: words, vectors or both."))]
-
-
-def register(group: typer.Typer) -> None:
-    """Add the commands of this file."""
-    group.command(help=tr("Retrieval over a BEIR set: nDCG, recall, MRR, MAP."))(retrieval)
-    group.command(help=tr("Answers over a corpus: EM, F1, contains, citations."))(answers)
-    replays = (
-        ("pal", tr("Running"), tr("Programs: replay published ones, or ask a model.")),
-        ("react", tr("Reading"), tr("Agents: replay published trajectories.")),
-    )
-    for name, label, told in replays:
-        group.command(name, help=told)(_replaying(name, label))
-    group.command(help=tr("The questions of the sample knowledge base."))(sample)
-    given = (
-        ("refusal", tr("Refusal with and without an answer in the passages (RGB).")),
-        ("robustness", tr("Noise and false facts in the passages (RGB).")),
-        ("turns", tr("Last turns over given passages (MTRAG-UN).")),
-    )
-    for name, told in given:
-        group.command(name, help=told)(_over_passages(name))
-    group.command(help=tr("Conversations with follow-up questions."))(chat)
-    group.command(help=tr("Pages of filings (FinanceBench)."))(filings)
-    group.command(help=tr("The provenance gate against AgentDojo's attacks, without a model."))(agentdojo)
+Embedder = Annotated[str | None, Option("--embedder", help=tr("Embedder."))]
+Judge = Annotated[Path | None, Option("--judge", help=tr("A reward model that scores each answer too."))]
+Passages = Annotated[int, Option("-k", min=1, help=tr("Passages a search gives."))]
+Arms = Annotated[str, Option("--arms", help=tr("Indexes: words, vectors or both."))]
+_ALL = ("workers", "price", "repeat", "prompts")
 
 
 def loaded(spec: Any) -> Any:
@@ -75,15 +50,14 @@ def loaded(spec: Any) -> Any:
     return build({"model": spec, "layers": []})
 
 
-@suite(tr("Searching"))
+@suite("retrieval", N_("Retrieval over a BEIR set: nDCG, recall, MRR, MAP."), tr("Searching"))
 def retrieval(
     data: Data, embedder: Embedder = None, k: Passages = 40, arms: Arms = "words,vectors", **run: Any
 ) -> "Report":
-    """Evaluate retrieval."""
     return evaluation.evaluate_retrieval(data, embedder=embedder, k=k, arms=arms.split(","), **run)
 
 
-@suite(tr("Asking"), "workers", "price", "repeat", "prompts")
+@suite("answers", N_("Answers over a corpus: EM, F1, contains, citations."), tr("Asking"), *_ALL)
 def answers(
     data: Data,
     model: ModelOption = None,
@@ -96,7 +70,6 @@ def answers(
     target: Target = None,
     **run: Any,
 ) -> "Report":
-    """Evaluate answers."""
     from nacre.connectors.models.reward import RewardModel
 
     if target:
@@ -147,17 +120,16 @@ def _stack(name: str | None, config: Path | None, kb: str | None) -> tuple[dict[
     names = sorted(settings.stacks)
     chosen = name or (names[0] if len(names) == 1 else None)
     if names and chosen not in settings.stacks:
-        raise UsageError(
-            tr("--stack is {name!r}; {config} has {names}.", name=name, config=config, names=listed(names))
-        )
+        told = tr("--stack is {name!r}; {config} has {names}.", name=name, config=config, names=listed(names))
+        raise UsageError(told)
     given = settings.stacks[chosen].model_dump() if chosen else {"layers": ["rag"]}
     return {**given, "model": given.get("model") or settings.model}, kb or str(settings.kb)
 
 
-def _replaying(name: str, label: str) -> Callable[..., int]:
+def _replaying(name: str, told: str, label: str) -> Callable[..., int]:
     """The command of a suite that replays what was published, or lets a model write it."""
 
-    @suite(label, "workers", "repeat", "prompts")
+    @suite(name, told, label, "workers", "repeat", "prompts")
     def evaluate(replay: Replay = None, data: ModelData = None, model: ModelOption = None, **run: Any) -> "Report":
         module: Any = import_module(f"nacre.eval.{name}")
         given = _one_of(replay, data, model)
@@ -168,36 +140,42 @@ def _replaying(name: str, label: str) -> Callable[..., int]:
     return evaluate
 
 
-def _over_passages(name: str) -> Callable[..., int]:
+pal = _replaying("pal", N_("Programs: replay published ones, or ask a model."), tr("Running"))
+react = _replaying("react", N_("Agents: replay published trajectories."), tr("Reading"))
+
+
+def _over_passages(name: str, told: str) -> Callable[..., int]:
     """The command of a suite whose rows bring their passages along."""
 
-    @suite(tr("Asking"), "workers", "repeat", "prompts")
+    @suite(name, told, tr("Asking"), "workers", "repeat", "prompts")
     def evaluate(data: Data, model: ModelOption = None, **run: Any) -> "Report":
         return getattr(evaluation, f"evaluate_{name}")(data, loaded(model), **run)  # type: ignore[no-any-return]
 
     return evaluate
 
 
-@suite(tr("Asking"), "workers", "price", "repeat", "prompts")
+refusal = _over_passages("refusal", N_("Refusal with and without an answer in the passages (RGB)."))
+robustness = _over_passages("robustness", N_("Noise and false facts in the passages (RGB)."))
+turns = _over_passages("turns", N_("Last turns over given passages (MTRAG-UN)."))
+
+
+@suite("sample", N_("The questions of the sample knowledge base."), tr("Asking"), *_ALL)
 def sample(model: ModelOption = None, **run: Any) -> "Report":
-    """Ask the questions of the sample knowledge base."""
     return evaluation.evaluate_sample(loaded(model), **run)
 
 
-@suite(tr("Talking"), "workers", "price", "repeat", "prompts")
+@suite("chat", N_("Conversations with follow-up questions."), tr("Talking"), *_ALL)
 def chat(data: Data, kb: KbOption, model: ModelOption = None, **run: Any) -> "Report":
-    """Evaluate conversations."""
     return evaluation.evaluate_chat(data, loaded(model), kb, **run)
 
 
-@suite(tr("Searching"))
+@suite("filings", N_("Pages of filings (FinanceBench)."), tr("Searching"))
 def filings(data: Data, kb: OptionalKb = None, embedder: Embedder = None, **run: Any) -> "Report":
-    """Evaluate the pages that are found in filings."""
     return evaluation.evaluate_filings(data, kb=kb, embedder=embedder, **run)
 
 
+@command("eval agentdojo", N_("The provenance gate against AgentDojo's attacks, without a model."))
 def agentdojo(as_json: JsonFlag = False) -> None:
-    """Replay AgentDojo: how many attacks the gate holds, and how many of the user's own tasks it interrupts."""
     from nacre.eval.agentdojo import CHOSEN_ON, evaluate_agentdojo
 
     suites = evaluate_agentdojo()
@@ -208,13 +186,8 @@ def agentdojo(as_json: JsonFlag = False) -> None:
     others = " + ".join(rest)
     for name, one in {**suites, others: judged, tr("all"): total}.items():
         held, interrupted = f"{one['held']}/{one['attacks']}", f"{one['interrupted']}/{one['benign']}"
-        told = tr(
-            "{name}: {held} attacks held, {interrupted} tasks interrupted",
-            name=name,
-            held=held,
-            interrupted=interrupted,
-        )
-        console().print(told, markup=False, highlight=False)
+        counts = {"name": name, "held": held, "interrupted": interrupted}
+        say(tr("{name}: {held} attacks held, {interrupted} tasks interrupted", **counts))
     return None
 
 
@@ -231,10 +204,52 @@ def _one_of(replay: Path | None, data: Path | None, model: str | None) -> Path:
     if given is None:
         raise UsageError(tr("Give --replay FILE, or --data PATH with --model."))
     if replay and (data or model is not None):
-        raise UsageError(
-            tr(
-                "--replay reads answers that are written already: --data and --model do not go with it. "
-                "Leave out one or the other."
-            )
+        told = tr(
+            "--replay reads answers that are written already: --data and --model do not go with it. Leave out one or "
+            "the other."
         )
+        raise UsageError(told)
     return given
+
+
+@suite("judge", N_("Let a model judge the answers of a report."), tr("Judging"), "workers", "price", "prompts")
+def judge(
+    report: Annotated[Path | None, Argument(help=tr("A report with answers."))] = None,
+    against: Annotated[Path | None, Option("--against", help=tr("A later report: which one answers better?"))] = None,
+    labelled: Annotated[
+        Path | None,
+        Option(
+            "--labelled",
+            help=tr("Answers judged by people instead of a report; 'builtin' takes the set that comes along."),
+        ),
+    ] = None,
+    model: ModelOption = None,
+    criteria: Annotated[
+        str | None,
+        Option(
+            "--criteria", help=tr("Comma separated; else all of ours, with 'correct' where there are gold answers.")
+        ),
+    ] = None,
+    retries: Annotated[int, Option("--retries", min=0, help=tr("Tries again after a 429 and the like."))] = 4,
+    **run: Any,
+) -> "Report":
+    from nacre.connectors.models import load_model
+    from nacre.eval import judge as judging
+    from nacre.eval.report import read_report
+    from nacre.layers.retry import Retry
+
+    if (report is None) == (labelled is None):
+        raise UsageError(tr("Give a report, or --labelled FILE."))
+    judging_model = Retry(inner=load_model(model), attempts=retries + 1)
+    if report and against:
+        return judging.judge_pairs(read_report(report), read_report(against), judging_model, **run)
+    items = read_report(report)["items"] if report else judging.load_labelled(_labelled(labelled))
+    given = any("gold" in item for item in items)
+    names = criteria.split(",") if criteria else [*judging.CRITERIA, *(["correct"] if given else [])]
+    return judging.judge_answers(items, judging_model, criteria=names, name=str(report or labelled), **run)
+
+
+def _labelled(path: Path | None) -> Path:
+    import nacre.eval
+
+    return Path(nacre.eval.__file__).parent / "labelled.jsonl" if path is None or str(path) == "builtin" else path

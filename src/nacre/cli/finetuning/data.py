@@ -1,4 +1,4 @@
-"""finetune data: rows from a knowledge base, feedback, question sets and other tools' files."""
+"""finetune data and encoder: rows from a knowledge base, feedback and question sets; an encoder of its words."""
 
 from __future__ import annotations
 
@@ -7,59 +7,55 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
 from nacre.cli.evaluation.reports import FileOption, bar
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.cli.output import JsonFlag, KbOption, command, folder, print_json, say, tell, warn
 from nacre.errors import UsageError
-from nacre.text.language import listed, tr
+from nacre.text.language import N_, listed, tr
 
 if TYPE_CHECKING:
     from nacre.eval.datasets import Question
     from nacre.finetuning.rows import Row
 
+
 ExcludeOption = Annotated[
     list[Path] | None,
-    typer.Option("--exclude", help=tr("A question set that is measured on: none of its questions is trained on.")),
+    Option("--exclude", help=tr("A question set that is measured on: none of its questions is trained on.")),
 ]
-_Files = Annotated[list[Path] | None, typer.Option("--questions", help=tr("A question set given up for training."))]
-_Kb = Annotated[
-    Path | None, typer.Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))
-]
+_Files = Annotated[list[Path] | None, Option("--questions", help=tr("A question set given up for training."))]
+_Kb = Annotated[Path | None, Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))]
 _Server = Annotated[
     str | None,
-    typer.Option("--server", help=tr("Where a server's feedback and traces are: a data folder, or postgresql://….")),
+    Option("--server", help=tr("Where a server's feedback and traces are: a data folder, or postgresql://….")),
 ]
-_Imported = Annotated[list[Path] | None, typer.Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
+_Imported = Annotated[list[Path] | None, Option("--import", help=tr("Rows of alpaca, sharegpt, OpenAI or TRL."))]
 
 
+@command("finetune data", N_("Make rows from a knowledge base, feedback and question sets."))
 def data(
     out: FileOption,
     kb: _Kb = None,
-    count: Annotated[int, typer.Option("--count", min=0, help=tr("How many questions to make."))] = 100,
-    form: Annotated[str, typer.Option("--form", help="answers, pairs, thumbs")] = "answers",
-    refusals: Annotated[float, typer.Option("--refusals", min=0, max=0.9, help=tr("Share of refusals."))] = 0.35,
-    follow_ups: Annotated[float, typer.Option("--follow-ups", min=0, max=1, help=tr("Share of follow-ups."))] = 0.1,
-    k: Annotated[int | None, typer.Option("-k", "--k", min=1, help=tr("Sources a row."))] = None,
+    count: Annotated[int, Option("--count", min=0, help=tr("How many questions to make."))] = 100,
+    form: Annotated[str, Option("--form", help="answers, pairs, thumbs")] = "answers",
+    refusals: Annotated[float, Option("--refusals", min=0, max=0.9, help=tr("Share of refusals."))] = 0.35,
+    follow_ups: Annotated[float, Option("--follow-ups", min=0, max=1, help=tr("Share of follow-ups."))] = 0.1,
+    k: Annotated[int | None, Option("-k", "--k", min=1, help=tr("Sources a row."))] = None,
     questions: _Files = None,
     exclude: ExcludeOption = None,
     server: _Server = None,
     imported: _Imported = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help=tr("Writes the questions; without it, templates do."))
-    ] = None,
-    base: Annotated[str | None, typer.Option("--base", help=tr("Count the tokens as this model does."))] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help=tr("Show what would be written, and write nothing."))
-    ] = False,
+    model: Annotated[str | None, Option("--model", help=tr("Writes the questions; without it, templates do."))] = None,
+    base: Annotated[str | None, Option("--base", help=tr("Count the tokens as this model does."))] = None,
+    seed: Annotated[int, Option("--seed")] = 7,
+    dry_run: Annotated[bool, Option("--dry-run", help=tr("Show what would be written, and write nothing."))] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make rows."""
     from nacre.connectors.models import load_model
     from nacre.finetuning.building import Built, build_rows
     from nacre.finetuning.exchanges import read_exchanges, rows_of
+    from nacre.finetuning.plan import no_file_in_place
     from nacre.finetuning.preview import preview
     from nacre.finetuning.rows import FORMS, read_rows, save_rows
     from nacre.finetuning.splitting import leaks, split_rows
@@ -68,7 +64,9 @@ def data(
         raise UsageError(tr("There is no form {form!r}; there are {known}.", form=form, known=listed(FORMS)))
     if kb is None and not imported:
         raise UsageError(tr("Give --kb FOLDER, or --import FILE."))
-    _sure_file(out)
+    if out.is_dir():
+        raise UsageError(tr("{out} is a folder. Name a file of rows for --out.", out=out))
+    no_file_in_place(out.parent)
     measured, built, problems, knowledge = asked_in(exclude), Built(), list[str](), opened(kb) if kb else None
     if knowledge and form != "thumbs" and (count or questions):
         with bar(as_json, tr("Making questions")) as show:
@@ -87,23 +85,15 @@ def data(
     rows = split_rows([row for row in rows if row not in found], seed)
     if not rows or len({row.form for row in rows}) > 1:
         forms = listed(sorted({row.form for row in rows})) or tr("nothing")
-        raise UsageError(
-            tr("What was found is {forms}; rows of one form are needed. Choose it by --form.", forms=forms)
-        )
+        told = tr("What was found is {forms}; rows of one form are needed. Choose it by --form.", forms=forms)
+        raise UsageError(told)
     if not dry_run:
         save_rows(rows, out)
-    _say(problems)
+    for problem in problems[:20]:
+        warn(problem)
     figures = _figures(rows, [*built.leaks, *(row.asked for row in found)], built.left_out)
     figures |= preview(rows, base) if dry_run else {"file": str(out)}
     _show(figures, as_json, out)
-
-
-def _sure_file(out: Path) -> None:
-    from nacre.finetuning.plan import no_file_in_place
-
-    if out.is_dir():
-        raise UsageError(tr("{out} is a folder. Name a file of rows for --out.", out=out))
-    no_file_in_place(out.parent)
 
 
 def given(files: Sequence[Path] | None) -> list[Question]:
@@ -130,20 +120,43 @@ def _figures(rows: Sequence[Row], leaks: Sequence[str], left_out: Counter[str]) 
     }
 
 
-def _say(problems: Sequence[str]) -> None:
-    for problem in problems[:20]:
-        console(stderr=True).print(f"! {problem}", style="yellow", markup=False)
-
-
 def _show(figures: dict[str, object], as_json: bool, out: Path) -> None:
     if as_json:
-        print_json(figures)
-        return
+        return print_json(figures)
     sample = figures.pop("sample", None)
     for name, value in figures.items():
-        console().print(f"{name:12} {value}", markup=False)
+        say(f"{name:12} {value}")
     if sample:
-        console().print(str(sample), markup=False, style="dim")
+        say((str(sample), "dim"))
     elif "file" in figures:
         hint = f"nacre finetune train --base transformers:FOLDER --data {out} --out adapters/house"
-        console().print(tr("Read some of them, then: ") + hint, style="dim", markup=False)
+        say((tr("Read some of them, then: ") + hint, "dim"))
+
+
+@command("finetune encoder", N_("Tune the encoder of a knowledge base; kept only where search surely gains."))
+def encoder(
+    kb: KbOption,
+    out: Annotated[Path, Option("--out", help=tr("Folder of the encoder."))],
+    steps: Annotated[int | None, Option("--steps", min=1, help=tr("Without it, one pass."))] = None,
+    base: Annotated[str | None, Option("--base", help=tr("Encoder to begin with."))] = None,
+    questions: Annotated[
+        list[Path] | None, Option("--questions", help=tr("Written questions beside the made ones."))
+    ] = None,
+    seed: Annotated[int, Option("--seed")] = 7,
+    as_json: JsonFlag = False,
+) -> None:
+    from nacre.finetuning.encoder import pairs_of, tune_encoder
+
+    pairs = pairs_of(opened(kb), given(questions), seed)
+    with bar(as_json, tr("Training")) as show:
+        done = tune_encoder(
+            pairs, out, embedder=base, steps=steps, seed=seed, on_progress=lambda step, all, *_: show(step, all)
+        )
+    low, high = done.interval
+    figures = f"nDCG@10 {done.ndcg_before:.3f} → {done.ndcg_after:.3f} [{low:+.3f}, {high:+.3f}]"
+    told = (
+        tr("Kept: {out}. Use it: nacre reembed --kb {kb} --embedder {out}", out=out, kb=kb)
+        if done.kept
+        else tr("Search does not surely gain on documents held out; nothing is kept.")
+    )
+    tell(as_json, vars(done), f"{figures} ({done.questions}). {told}")

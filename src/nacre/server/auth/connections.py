@@ -9,6 +9,7 @@ import ipaddress
 from typing import Any, cast
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nacre.server.settings import ServerSettings
@@ -131,6 +132,21 @@ class PatientProtocol(H11Protocol):
         return True
 
 
+def run_by(app: Any, server: ServerSettings, **more: Any) -> uvicorn.Server:
+    """What runs an application with this protocol."""
+    config = uvicorn.Config(
+        app,
+        http=protocol(server),
+        ws="none",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        limit_concurrency=server.max_connections,
+        **more,
+    )
+    return uvicorn.Server(config)
+
+
 def protocol(server: ServerSettings) -> type[PatientProtocol]:
     """The protocol as the settings want it."""
     chosen: dict[str, Any] = {"patience_s": server.patience_s, "per_address": server.max_per_address}
@@ -138,9 +154,7 @@ def protocol(server: ServerSettings) -> type[PatientProtocol]:
 
 
 def _address(client: tuple[str, int] | None) -> str:
-    """What counts as one address: of IPv6 a network of 64 bits, which is what one machine is given; "" for a socket
-    file.
-    """
+    """What counts as one address: of IPv6 the network of 64 bits that one machine is given; "" for a socket file."""
     try:
         found = ipaddress.ip_address(client[0] if client else "")
     except ValueError:

@@ -9,24 +9,32 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from nacre.server.auth.connections import SLOWEST
-from nacre.server.auth.door import check_door
 from nacre.server.auth.keys import User
-from nacre.server.auth.values import MOST_VALUES, Values
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.records import new_id
-from nacre.server.settings import Settings
+from nacre.server.settings import ServerSettings, Settings
+from nacre.system.net import is_loopback
 from nacre.text.language import Language, asked_for, tr
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Origin = tuple[str, str, int | None]
+
+MOST_VALUES = 250_000
+"""A body of so many is read in a tenth of a second."""
 
 _log = logging.getLogger("nacre.server.requests")
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # Pages and their parts hold nothing of anyone: data comes from /v1, with a key. Everything else needs one.
 _PUBLIC = re.compile(r"/|/page/[\w.-]+|/sources/\d+|/healthz|/readyz|/favicon\.ico", re.ASCII)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PORTS = {"http": 80, "https": 443}
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_MARKS = (b",", b":", b"[", b"{")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -40,39 +48,26 @@ _HEADERS = (
 )
 
 
-class Guarded(Protocol):
-    """What a server tells its guard."""
+class _Guarded(Protocol):
+    """What a server tells its guard; `guarded`: whether every request must say who asks, `local`: who asks else."""
 
-    @property
-    def settings(self) -> Settings:
-        """Of the server."""
-
-    @property
-    def guarded(self) -> bool:
-        """Whether every request must say who asks."""
-
-    @property
-    def local(self) -> User:
-        """Who asks where none must say so."""
-
-    async def renew_keys(self) -> None:
-        """Let `guarded` and the keys answer from memory."""
-
-    async def count(self, user: User) -> None:
-        """Count a request of a limited user; raises where it is one too many."""
-
-    async def find(self, key: str) -> User | None:
-        """Who shows a key."""
-
+    settings: Settings
+    local: User
     metrics: Any
     telemetry: Any
+
+    @property
+    def guarded(self) -> bool: ...
+    async def renew_keys(self) -> None: ...
+    async def count(self, user: User) -> None: ...
+    async def find(self, key: str) -> User | None: ...
 
 
 class Guard:
     """An ASGI middleware, of the server and of the interpreter's service."""
 
     def __init__(
-        self, app: Any, state: Guarded, public: re.Pattern[str] = _PUBLIC, most_values: float = MOST_VALUES
+        self, app: Any, state: _Guarded, public: re.Pattern[str] = _PUBLIC, most_values: float = MOST_VALUES
     ) -> None:
         self.app, self.state, self.public, self.most_values = app, state, public, most_values
 
@@ -127,17 +122,14 @@ class Guard:
             scheme, key = "bearer", headers.get("api-key") or headers.get("x-api-key") or ""
         user = await self.state.find(key.strip()) if scheme.lower() == "bearer" else None
         if user is None:
-            raise Problem(
-                401, tr("A valid API key is needed: send the header Authorization: Bearer nk-…"), "invalid_api_key"
-            )
+            told = tr("A valid API key is needed: send the header Authorization: Bearer nk-…")
+            raise Problem(401, told, "invalid_api_key")
         if user.limited:
             await self.state.count(user)
         return user
 
     def _check_body(self, scope: Scope, headers: dict[str, str]) -> None:
-        """Refuse what is too large, and forms whose encoding would take the time of their length squared
-        ("punycode").
-        """
+        """Refuse what is too large, and forms whose encoding (punycode) would take the time of their length squared."""
         kinds = [value.lower() for name, value in scope["headers"] if name.lower() == b"content-type"]
         if any(b"multipart" in kind and b"charset" in kind.replace(b"charset=utf-8", b"") for kind in kinds):
             raise Problem(415, tr("Forms are read as UTF-8: leave `charset` out."), "unsupported_encoding")
@@ -174,9 +166,8 @@ class Guard:
             if got > self._most:
                 raise self._too_large()
             if values and values.add(message.get("body", b"")) > self.most_values:
-                raise Problem(
-                    413, tr("The body holds more than {most} values.", most=self.most_values), "request_too_large"
-                )
+                told = tr("The body holds more than {most} values.", most=self.most_values)
+                raise Problem(413, told, "request_too_large")
             return message
 
         return limited
@@ -198,9 +189,8 @@ class Guard:
 def _refuse_two_lengths(headers: dict[str, str]) -> None:
     """A proxy that believes the other length would take the rest of the body for the next client's request."""
     if "transfer-encoding" in headers and "content-length" in headers:
-        raise Problem(
-            400, tr("Content-Length and Transfer-Encoding exclude each other. Send one of them."), "two_lengths"
-        )
+        told = tr("Content-Length and Transfer-Encoding exclude each other. Send one of them.")
+        raise Problem(400, told, "two_lengths")
 
 
 def _language(headers: dict[str, str]) -> Language | None:
@@ -225,3 +215,86 @@ async def refuse(problem: Problem, send: Send) -> None:
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def check_door(scope: MutableMapping[str, Any], headers: dict[str, str], server: ServerSettings, page: bool) -> None:
+    """Let this machine in, and nobody who only says that he is it.
+
+    Args:
+        scope: of the request; both ends of its connection must be this machine's, whatever its headers say. A socket
+            file has no address: whoever is behind it may be a proxy for the world.
+    """
+    peer, here = scope.get("state", {}).get("peer", scope.get("client")), scope.get("server")
+    if not (peer and here and is_loopback(peer[0]) and is_loopback(here[0])):
+        raise _refused()
+    if _host("//" + headers.get("host", "")) not in _LOOPBACK | {*server.allow_hosts}:
+        raise _refused()
+    _check_page(headers, _own(scope["scheme"], headers["host"], server), server, page)
+
+
+def _check_page(headers: dict[str, str], own: set[Origin], server: ServerSettings, page: bool) -> None:
+    """Browsers tell which page asks: by `Origin`, and by `Sec-Fetch-Site` even where that is left out."""
+    origin = headers.get("origin")
+    if origin is not None:
+        if origin not in server.allow_origins and _origin(origin) not in own:
+            raise _refused()
+    elif headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not page:
+        raise _refused()
+
+
+def _own(scheme: str, host: str, server: ServerSettings) -> set[Origin]:
+    urls = [f"{scheme}://{host}", *([server.public_url] if server.public_url else [])]
+    return {found for url in urls if (found := _origin(url))}
+
+
+def _origin(url: str) -> Origin | None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.scheme, host, port) if host and "@" not in parts.netloc else None
+
+
+def _host(url: str) -> str:
+    try:
+        return "" if "@" in url else urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _refused() -> Problem:
+    told = tr(
+        "Without API keys this server answers on this machine only, and no pages but its own. Make a key: nacre keys "
+        "add NAME"
+    )
+    return Problem(403, told, "host_not_allowed")
+
+
+class Values:
+    """Counts what separates and opens values outside of texts, piece by piece.
+
+    Example:
+        >>> values = Values()
+        >>> values.add(b'{"a,": [1, "\\\\'), values.add(b'",{"]}')
+        (4, 4)
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._inside = self._escaped = self._wide = False
+
+    def add(self, piece: bytes) -> int:
+        """The count with one more piece of the body."""
+        self._wide = self._wide or b"\0" in piece  # UTF-16 or -32: where texts end, bytes do not tell
+        outside = piece if self._wide else self._outside(piece)
+        self._count += sum(map(outside.count, _MARKS))
+        return self._count
+
+    def _outside(self, piece: bytes) -> bytes:
+        plain = _ESCAPE.sub(b"", piece[self._escaped :])
+        self._escaped = plain.endswith(b"\\")
+        parts = plain.split(b'"')
+        outside = parts[self._inside :: 2]
+        self._inside ^= len(parts) % 2 == 0
+        return b"".join(outside)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import NacreError, UsageError
-from nacre.server.tables import open_tables
+from nacre.server.records import open_tables
 from nacre.store.places import scheme_of
 from nacre.system.sqlite import Tables
 from nacre.text.language import tr
@@ -70,13 +70,7 @@ class SpendLimit:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who sends a request.
-
-    Args:
-        id: of the key; "local" where the server has no keys.
-        principals: as whom knowledge bases are searched; None sees what everyone may see.
-        tokens_per_day: tokens a day, None for no limit.
-    """
+    """Who sends a request: by a key or "local" where there is none; without principals he sees what is everyone's."""
 
     id: str
     name: str
@@ -143,31 +137,18 @@ class Keys:
         if read_only and write_main:
             raise UsageError(tr("A key that may change nothing cannot write into main. Leave out one of the two."))
         if any(each.startswith(OWN) for each in principals or ()):
-            raise UsageError(
-                tr("Principals that begin with {own!r} stand for single keys. Choose other names.", own=OWN)
-            )
+            told = tr("Principals that begin with {own!r} stand for single keys. Choose other names.", own=OWN)
+            raise UsageError(told)
         if self._database.read("select 1 from keys where name = ?", (name,)):
-            raise UsageError(
-                tr("There is a key named {name!r} already. Choose another name, or revoke it first.", name=name)
-            )
+            told = tr("There is a key named {name!r} already. Choose another name, or revoke it first.", name=name)
+            raise UsageError(told)
         key = PREFIX + secrets.token_urlsafe(32)
         limit = None if spend_limit is None else str(spend_limit)
-        row = (
-            secrets.token_hex(6),
-            name,
-            json.dumps(principals),
-            int(read_only),
-            int(write_main),
-            per_minute,
-            tokens_per_day,
-            limit,
-            time.time(),
-            _hash(key),
-        )
+        may = (int(read_only), int(write_main), per_minute, tokens_per_day, limit)
+        row = (secrets.token_hex(6), name, json.dumps(principals), *may, time.time(), _hash(key))
+        sql = f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})"
         with self._database.write() as connection:
-            connection.execute(
-                f"insert into keys ({', '.join(_COLUMNS)}, hash) values ({', '.join('?' * len(row))})", row
-            )
+            connection.execute(sql, row)
             connection.execute("insert into door select 1 where not exists (select 1 from door)")
         return key
 
@@ -178,24 +159,15 @@ class Keys:
     def all(self) -> list[dict[str, Any]]:
         """Every key, without anything that would open a door."""
         rows = self._database.read(f"select {', '.join(_COLUMNS)} from keys order by created")
-        return [
-            {
-                **dict(zip(_COLUMNS, row, strict=True)),
-                "principals": json.loads(row[2]),
-                "read_only": bool(row[3]),
-                "write_main": bool(row[4]),
-            }
-            for row in rows
-        ]
-
-    def were(self) -> bool:
-        """Whether there are keys, or were: a server that lost its last one does not open by itself."""
-        self.renew()
-        return self.shut
+        told = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        for one in told:
+            one["principals"] = json.loads(one["principals"])
+            one |= {"read_only": bool(one["read_only"]), "write_main": bool(one["write_main"])}
+        return told
 
     @property
     def shut(self) -> bool:
-        """As `were`, from memory, as of the last look."""
+        """Whether there were keys at the last look, or ever: who lost the last one does not open by itself."""
         return self._known.were
 
     def open_door(self) -> None:
@@ -210,8 +182,8 @@ class Keys:
         return self._path is not None and self._known.looks == self._looks()
 
     def renew(self) -> None:
-        """Read the keys anew, where they were changed. It waits for the disk: not for the event loop. Where no file but
-        a database holds them, and it is away, nobody can be let in or told that his key is wrong: that is an error.
+        """Read the keys anew, where they were changed; off the event loop. A database that is away is an error:
+        nobody can be let in, or told that his key is wrong.
         """
         looks = self._looks()  # before reading, so that a change meanwhile is seen the next time
         if looks == self._known.looks:

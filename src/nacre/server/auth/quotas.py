@@ -6,73 +6,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nacre.server.dependencies import RequestContext
 from nacre.server.openai.errors import Problem
 from nacre.server.records import Row
-from nacre.text.language import tr
+from nacre.server.state import RequestContext
+from nacre.text.language import N_, tr
 
-_ENDLESS = 1 << 62
-
-
-def keep_file(context: RequestContext, row: Row) -> None:
-    """List an upload."""
-    server = context.state.settings.server
-    if not _within(context, "files", row, "owner", "bytes", server.max_files, server.files_mb):
-        raise _full(
-            tr(
-                "A key may keep {max_files} uploads of {files_mb} MiB in all. Delete some first.",
-                max_files=server.max_files,
-                files_mb=server.files_mb,
-            )
-        )
-
-
-def keep_store(context: RequestContext, row: Row) -> None:
-    """List a vector store."""
-    most = context.state.settings.server.max_stores
-    if not _within(context, "stores", row, "owner", "0", most, _ENDLESS >> 20):
-        raise _full(tr("A key may have {most} vector stores. Delete one first.", most=most))
+# Of each table: whose a row is, its bytes, the settings that bound both (every vector store is as large as its files).
+_QUOTAS = {
+    "files": ("owner", "bytes", "max_files", "files_mb"),
+    "stores": ("owner", "0", "max_stores", "files_mb"),
+    "feedback": ("asker", "length(cast(record as blob))", "max_feedback", "feedback_mb"),
+}
+_FULL = {
+    "files": N_("A key may keep {max_files} uploads of {files_mb} MiB in all. Delete some first."),
+    "stores": N_("A key may have {max_stores} vector stores. Delete one first."),
+    "feedback": N_("A key may give {max_feedback} verdicts of {feedback_mb} MiB in all. No more are kept."),
+    "entries": N_("A key may have {max_files} files of {files_mb} MiB in its vector stores. Take some out first."),
+}
 
 
-def keep_feedback(context: RequestContext, row: Row) -> None:
-    """Keep a verdict."""
-    server = context.state.settings.server
-    size = "length(cast(record as blob))"
-    if not _within(context, "feedback", row, "asker", size, server.max_feedback, server.feedback_mb):
-        raise _full(
-            tr(
-                "A key may give {max_feedback} verdicts of {feedback_mb} MiB in all. No more are kept.",
-                max_feedback=server.max_feedback,
-                feedback_mb=server.feedback_mb,
-            )
-        )
-
-
-def check_entries(context: RequestContext, files: Sequence[Row]) -> None:
-    """Whether files may be read into a store: what is read counts once for each store.
-
-    Args:
-        files: rows of the table `files`.
-    """
-    server = context.state.settings.server
-    count, size = context.state.records.db.read(
-        "select count(*), coalesce(sum(bytes), 0) from entries where owner = ?", (context.user.id,)
-    )[0]
-    many, large = count + len(files) > server.max_files, size + sum(f["bytes"] for f in files) > server.files_mb << 20
-    if context.user is not context.state.local and (many or large):
-        raise _full(
-            tr(
-                "A key may have {max_files} files of {files_mb} MiB in its vector stores. Take some out first.",
-                max_files=server.max_files,
-                files_mb=server.files_mb,
-            )
-        )
-
-
-def _within(context: RequestContext, table: str, row: Row, owner: str, size: str, most: int, most_mb: int) -> bool:
+def keep(context: RequestContext, table: str, row: Row) -> None:
     """Insert a row if, with it, its owner has no more rows and bytes than may be."""
+    owner, size, most, room = _QUOTAS[table]
+    limits = vars(context.state.settings.server)
+    bounds = {"most": limits[most], "bytes_most": limits[room] << 20}
     if context.user is context.state.local:
-        most, most_mb = _ENDLESS, _ENDLESS >> 20
+        bounds = dict.fromkeys(bounds, 1 << 62)
     columns, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     sql = (
         f"with new({columns}) as (values ({marks})) insert into {table} ({columns}) select {columns} from new"
@@ -81,8 +40,20 @@ def _within(context: RequestContext, table: str, row: Row, owner: str, size: str
         " returning 1"
     )
     with context.state.records.db.write() as db:  # nobody else writes meanwhile
-        return bool(db.execute(sql, {**row, "most": most, "bytes_most": most_mb << 20}).fetchall())
+        if not db.execute(sql, {**row, **bounds}).fetchall():
+            raise _full(context, table)
 
 
-def _full(message: str) -> Problem:
-    return Problem(403, message, "quota_exceeded")
+def check_entries(context: RequestContext, files: Sequence[Row]) -> None:
+    """Whether files may be read into a store: what is read counts once for each store."""
+    server = context.state.settings.server
+    count, size = context.state.records.db.read(
+        "select count(*), coalesce(sum(bytes), 0) from entries where owner = ?", (context.user.id,)
+    )[0]
+    many, large = count + len(files) > server.max_files, size + sum(f["bytes"] for f in files) > server.files_mb << 20
+    if context.user is not context.state.local and (many or large):
+        raise _full(context, "entries")
+
+
+def _full(context: RequestContext, what: str) -> Problem:
+    return Problem(403, tr(_FULL[what], **vars(context.state.settings.server)), "quota_exceeded")

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import IO
 
-from nacre.server.knowledge_bases import variables_for
-from nacre.store.places import scheme_of
+from nacre.connectors.embeddings import variables
+from nacre.store.places import embedder_of, scheme_of
 from nacre.system import child_process
 
 # What finds models that are here already, and reaches those who serve one.
@@ -58,7 +58,7 @@ class Ingestion:
         """No key but the embedder's and the store's; a place may hold a password, which no command line shows."""
         elsewhere = scheme_of(self._kb) or scheme_of(self._store)
         store = [name for name in os.environ if name.startswith("PG")] if elsewhere else []
-        found = child_process.environment((*_NETWORK, *_PROXIES, *store, *variables_for(self._kb)))
+        found = child_process.environment((*_NETWORK, *_PROXIES, *store, *variables(embedder_of(self._kb))))
         found |= {"NACRE_INGESTED": self._kb, "NACRE_INGESTED_FROM": self._store, "NACRE_INGESTED_BY": self._name}
         return found | {name: os.path.abspath(os.environ[name]) for name in _FOLDERS if os.environ.get(name)}  # noqa: PTH100
 

@@ -1,13 +1,53 @@
-"""Figures for Prometheus."""
+"""Figures for Prometheus; spans of requests, which FastAPI makes itself, with those of the stacks inside."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
+from nacre.extras import need
+from nacre.server.settings import ServerSettings
+from nacre.telemetry import GenAISpans, export
+
+# Asked every few seconds by machines, of which nobody reads a trace.
+_UNSEEN = frozenset({"/healthz", "/readyz", "/metrics"})
+# FastAPI would log bodies that do not fit, and messages of errors; figures are at /metrics.
+OFF: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+"""FastAPI's telemetry for a server that sends none."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})  # strangers can invent more of them
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
+
+
+class Telemetry:
+    """Sends spans where the environment says; see `nacre.telemetry.spans`."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._trace = need("opentelemetry.trace", extra="otel")
+        self._provider, self._contents = export(), settings.otel_contents
+
+    def spans(self) -> GenAISpans:
+        """What makes the spans inside of one request."""
+        return GenAISpans(self._contents, self._provider)
+
+    @property
+    def fastapi(self) -> Any:
+        """FastAPI's telemetry: a span for each request that is not a machine's, and nothing else."""
+        return {
+            **OFF,
+            "tracing": True,
+            "tracer_provider": self._provider,
+            "exclude": lambda scope: scope.get("path") in _UNSEEN,
+        }
+
+    def name_request(self, request: str) -> None:
+        """Put the id of the request on its span, by which log and audit log name it."""
+        self._trace.get_current_span().set_attribute("nacre.request_id", request)
+
+    def flush(self) -> None:
+        """Send what has not been sent."""
+        self._provider.force_flush(5_000)
 
 
 class Metrics:
@@ -36,9 +76,7 @@ class Metrics:
         return self._streams.track_inprogress()
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request has ended. A route is the pattern of its path: of the path itself strangers could make more
-        labels.
-        """
+        """A request has ended; its route is the pattern of its path, of which strangers cannot make more."""
         self._requests.labels(method if method in _METHODS else "other", route, status).inc()
         self._seconds.labels(route).observe(seconds)
 

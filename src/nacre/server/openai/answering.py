@@ -15,12 +15,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, mess
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable
 
-from nacre.server.dependencies import RequestContext
 from nacre.server.knowledge_bases import MAIN
 from nacre.server.observability import traces
-from nacre.server.observability.calls import CallLog, hit_of
+from nacre.server.observability.traces import CallLog, hit_of
 from nacre.server.openai.errors import code_of
-from nacre.server.openai.sse import next_within
+from nacre.server.openai.messages import ChatRequest, messages_of, options_of
+from nacre.server.openai.output import next_within
+from nacre.server.state import RequestContext
 from nacre.telemetry.calls import RunTree
 from nacre.text.messages import nacre_of, text_of
 
@@ -38,6 +39,13 @@ class Question:
     store: str = MAIN
     session: str = ""
     began: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    async def of(cls, context: RequestContext, asked: ChatRequest) -> Question:
+        """The question of a request."""
+        model, store = await context.check_model(asked.model)
+        options, tools = options_of(asked), asked.tools or []
+        return cls(context, model, messages_of(asked), options, tools, asked.tool_choice, store, asked.session)
 
     def __post_init__(self) -> None:
         self.state, self.user = self.context.state, self.context.user

@@ -1,26 +1,31 @@
-"""`/v1/models` and `/v1/chat/completions`."""
+"""`/v1/models`, `/v1/chat/completions` and `/v1/embeddings`."""
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessageChunk
+from pydantic import BaseModel, Field
 
-from nacre.server.dependencies import Reading, RequestContext
-from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
-from nacre.server.openai.errors import code_of, problem_of, unknown_model
-from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
-from nacre.server.openai.sse import DONE, HEADERS, StrictJSON, event, while_connected
+from nacre.server.openai.errors import Problem, code_of, problem_of, unknown_model
+from nacre.server.openai.messages import ChatRequest, tool_calls_of, tool_names, usage_of
+from nacre.server.openai.output import DONE, HEADERS, StrictJSON, event, extension, url_citations, while_connected
 from nacre.server.records import new_id
+from nacre.server.state import Reading
+from nacre.text.hygiene import clean_text
+from nacre.text.language import tr
 from nacre.text.messages import as_chunk
 
 router = APIRouter(prefix="/v1")
+_MOST_CHARACTERS = 1_000_000  # of one request: some seconds of work
 
 
 @router.get("/models")
@@ -46,7 +51,7 @@ def _model(name: str, created: int) -> dict[str, Any]:
 @router.post("/chat/completions", response_model=None)
 async def chat(request: Request, context: Reading, body: ChatRequest) -> Response:
     """Answer a conversation, whole or as a stream."""
-    question = await _question(context, body)
+    question = await Question.of(context, body)
     names = tool_names(body.tools)
     timeout = question.state.settings.server.timeout_s
     if body.stream:
@@ -85,20 +90,6 @@ async def chat(request: Request, context: Reading, body: ChatRequest) -> Respons
 def _annotations(question: Question, outcome: Outcome) -> list[dict[str, Any]]:
     cited = url_citations(question.context.base_url, outcome.own, question.store)
     return [{"type": "url_citation", "url_citation": citation} for citation in cited]
-
-
-async def _question(context: RequestContext, body: ChatRequest) -> Question:
-    name, store = await context.check_model(body.model)
-    return Question(
-        context,
-        model=name,
-        messages=messages_of(body),
-        options=options_of(body),
-        tools=body.tools or [],
-        tool_choice=body.tool_choice,
-        store=store,
-        session=body.session,
-    )
 
 
 class _Stream:
@@ -193,3 +184,52 @@ class _Stream:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         usage = {"usage": None} if self.include_usage else {}
         return event({**self._frame, "choices": [choice], **usage, **more})
+
+
+class EmbeddingRequest(BaseModel):
+    """The body of `/v1/embeddings`."""
+
+    input: str | list[str] | list[int] | list[list[int]] = Field(min_length=1)
+    model: str
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(default=None, ge=1)
+
+
+@router.post("/embeddings")
+def embed(context: Reading, body: EmbeddingRequest) -> dict[str, Any]:
+    """Turn texts into vectors."""
+    texts, encoder = _texts(body), context.state.bases.main.encoder
+    if encoder is None:
+        raise Problem(400, tr("This knowledge base has no encoder: it searches by words."), "no_embeddings")
+    if body.dimensions not in (None, encoder.dim):
+        raise Problem(400, tr("This encoder has {dim} dimensions.", dim=encoder.dim), "invalid_value", "dimensions")
+    vectors = encoder.documents(texts)
+    tokens = sum(encoder.count_tokens(encoder.fitting(text)) for text in texts)
+    return {
+        "object": "list",
+        "model": body.model,
+        "data": [
+            {"object": "embedding", "index": n, "embedding": _written(v, body.encoding_format)}
+            for n, v in enumerate(vectors)
+        ],
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+def _texts(body: EmbeddingRequest) -> list[str]:
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if len(texts) > 2048 or not all(isinstance(text, str) and text for text in texts):
+        told = tr("input must be one to 2048 texts, none of them empty; tokens are not taken.")
+        raise Problem(400, told, "invalid_value", "input")
+    if sum(len(str(text)) for text in texts) > _MOST_CHARACTERS:
+        told = tr(
+            "input has more than {most_characters:,} characters; send it in several requests.",
+            most_characters=_MOST_CHARACTERS,
+        )
+        raise Problem(400, told, "input_too_large", "input")
+    return [clean_text(str(text)) or " " for text in texts]
+
+
+def _written(vector: Any, form: str) -> str | list[float]:
+    plain = np.asarray(vector, dtype="<f4")
+    return base64.b64encode(plain.tobytes()).decode() if form == "base64" else [float(x) for x in plain]

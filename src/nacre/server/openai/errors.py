@@ -1,6 +1,4 @@
-"""What goes wrong, told as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with the right
-status.
-"""
+"""What goes wrong, as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with a status."""
 
 from __future__ import annotations
 
@@ -16,11 +14,7 @@ _log = logging.getLogger("nacre.server")
 
 
 class Problem(Exception):
-    """A refusal with its HTTP status.
-
-    Args:
-        retry_after_s: seconds after which to try again.
-    """
+    """A refusal with its HTTP status, and where known the seconds after which to try again."""
 
     def __init__(
         self,
@@ -37,7 +31,8 @@ class Problem(Exception):
     @property
     def body(self) -> dict[str, Any]:
         """The error object."""
-        return {"error": {"message": self.message, "type": kind(self.status), "param": self.param, "code": self.code}}
+        kind = _KINDS.get(self.status) or ("invalid_request_error" if self.status < 500 else "server_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
 
 _KINDS = {
@@ -48,11 +43,6 @@ _KINDS = {
     429: "rate_limit_error",
     499: "cancelled",
 }
-
-
-def kind(status: int) -> str:
-    """OpenAI's type of an error."""
-    return _KINDS.get(status) or ("invalid_request_error" if status < 500 else "server_error")
 
 
 _UNKNOWN = "internal_error"
@@ -114,12 +104,8 @@ def without_folders(text: str) -> str:
 def unknown_model(name: str, known: list[str]) -> Problem:
     """A model that is not served."""
     listed = ", ".join(known)
-    return Problem(
-        404,
-        tr("There is no model {name!r} here. There are: {listed}.", name=name, listed=listed),
-        "model_not_found",
-        "model",
-    )
+    told = tr("There is no model {name!r} here. There are: {listed}.", name=name, listed=listed)
+    return Problem(404, told, "model_not_found", "model")
 
 
 def not_found(what: str) -> Problem:

@@ -6,17 +6,17 @@ import os
 import time
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
 from nacre.server.auth import quotas
-from nacre.server.dependencies import Reading, RequestContext, Writing
-from nacre.server.ingestion.queue import take_out
-from nacre.server.openai.paging import Paged
+from nacre.server.openai.output import Paged
+from nacre.server.openai.vector_stores import take_out
 from nacre.server.records import Row, new_id
+from nacre.server.state import Reading, Writing
 from nacre.text.hygiene import clean_text
 
 router = APIRouter(prefix="/v1/files")
@@ -27,7 +27,26 @@ def upload(
     context: Writing, file: UploadFile, purpose: Annotated[str, Form(max_length=64)] = "assistants"
 ) -> dict[str, Any]:
     """Keep a file, which is read into a knowledge base when it is added to a vector store."""
-    return describe(_keep(context, file.file, plain_name(file.filename), purpose))
+    number, content = new_id("file"), file.file
+    size = content.seek(0, os.SEEK_END)
+    content.seek(0)
+    records = context.state.records
+    row = {
+        "id": number,
+        "owner": context.user.id,
+        "name": plain_name(file.filename),
+        "bytes": size,
+        "purpose": purpose,
+        "created": int(time.time()),
+    }
+    quotas.keep(context, "files", row)
+    try:
+        records.uploads.keep(number, content)
+    except BaseException:
+        records.change("delete from files where id = ?", number)
+        records.uploads.delete(number)
+        raise
+    return describe(row)
 
 
 @router.get("")
@@ -85,25 +104,3 @@ def describe(row: Row) -> dict[str, Any]:
         "purpose": row["purpose"],
         "status": "processed",
     }
-
-
-def _keep(context: RequestContext, content: BinaryIO, name: str, purpose: str) -> Row:
-    file, size = new_id("file"), content.seek(0, os.SEEK_END)
-    content.seek(0)
-    records = context.state.records
-    row = {
-        "id": file,
-        "owner": context.user.id,
-        "name": name,
-        "bytes": size,
-        "purpose": purpose,
-        "created": int(time.time()),
-    }
-    quotas.keep_file(context, row)
-    try:
-        records.uploads.keep(file, content)
-    except BaseException:
-        records.change("delete from files where id = ?", file)
-        records.uploads.delete(file)
-        raise
-    return row

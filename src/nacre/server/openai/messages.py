@@ -17,14 +17,8 @@ from nacre.text.strict_json import to_json
 
 # What shapes a reply and is handed to the model as it is. `max_completion_tokens` is `max_tokens` by its new name.
 _OPTIONS = (
-    "temperature",
-    "top_p",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "response_format",
-    "parallel_tool_calls",
-    "reasoning_effort",
+    *("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty"),
+    *("response_format", "parallel_tool_calls", "reasoning_effort"),
 )
 
 
@@ -80,15 +74,10 @@ def messages_of(request: ChatRequest) -> list[BaseMessage]:
     try:
         messages = [_message(message) for message in request.messages]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Problem(
-            400,
-            tr(
-                "The messages cannot be read: each needs a role (system, developer, user, assistant or "
-                "tool) and a content."
-            ),
-            "invalid_value",
-            "messages",
-        ) from error
+        told = tr(
+            "The messages cannot be read: each needs a role (system, developer, user, assistant or tool) and a content."
+        )
+        raise Problem(400, told, "invalid_value", "messages") from error
     if all(message.type == "system" for message in messages):
         raise Problem(400, tr("The messages hold no question of a user."), "invalid_value", "messages")
     return messages
@@ -114,11 +103,7 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def _calls(given: Any) -> tuple[list[dict[str, Any]], list[InvalidToolCall]]:
-    """The calls of a history: whatever a model once wrote as arguments, the conversation can go on.
-
-    Returns:
-        Those whose arguments are an object; and the others, with their arguments as a text.
-    """
+    """The calls of a history whose arguments are an object; and the others, with which it can go on too."""
     calls, odd = [], []
     for at, call in enumerate(given if isinstance(given, list | tuple) else [given]):
         function = call.get("function") or {}
@@ -154,9 +139,8 @@ def tool_names(tools: list[dict[str, Any]] | None) -> frozenset[str]:
         for tool in tools or []
     ]
     if not all(isinstance(name, str) and name for name in names):
-        raise Problem(
-            400, tr("Each tool must be {type: function, function: {name, parameters}}."), "invalid_value", "tools"
-        )
+        told = tr("Each tool must be {type: function, function: {name, parameters}}.")
+        raise Problem(400, told, "invalid_value", "tools")
     return frozenset(str(name) for name in names)
 
 

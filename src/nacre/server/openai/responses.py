@@ -12,16 +12,23 @@ from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from nacre.server.dependencies import Reading, RequestContext
-from nacre.server.openai.annotations import extension, url_citations
 from nacre.server.openai.answering import Outcome, Question
-from nacre.server.openai.approvals import asked_by, decision_of, requests_of
 from nacre.server.openai.errors import Problem, problem_of
-from nacre.server.openai.messages import ChatRequest, messages_of, options_of, tool_calls_of, tool_names, usage_of
-from nacre.server.openai.response_items import Item, items_of, messages_of_items
-from nacre.server.openai.sse import HEADERS, StrictJSON, event, while_connected
-from nacre.server.openai.stored_responses import conversation, keep, keeps
+from nacre.server.openai.messages import ChatRequest, tool_calls_of, tool_names, usage_of
+from nacre.server.openai.output import HEADERS, StrictJSON, event, extension, url_citations, while_connected
+from nacre.server.openai.stored_responses import (
+    Item,
+    asked_by,
+    conversation,
+    decision_of,
+    items_of,
+    keep,
+    keeps,
+    messages_of_items,
+    requests_of,
+)
 from nacre.server.records import new_id
+from nacre.server.state import Reading, RequestContext
 from nacre.text.language import tr
 from nacre.text.messages import as_chunk, merge_chunks
 
@@ -70,58 +77,34 @@ async def respond(request: Request, context: Reading, body: ResponsesRequest) ->
 async def _earlier(context: RequestContext, body: ResponsesRequest) -> list[Item]:
     """The conversation that the request goes on from."""
     if body.conversation is not None:
-        raise Problem(
-            400,
-            tr("There are no conversation objects here: use previous_response_id."),
-            "unsupported_parameter",
-            "conversation",
-        )
+        told = tr("There are no conversation objects here: use previous_response_id.")
+        raise Problem(400, told, "unsupported_parameter", "conversation")
     if body.previous_response_id is None:
         return []
     return await context.state.blocking(conversation, context, body.previous_response_id)
 
 
 async def _question(context: RequestContext, body: ResponsesRequest, items: Sequence[Item]) -> Question:
-    model, store = await context.check_model(body.model)
-    for tool in body.tools:
-        if tool.get("type") == "file_search" and (wanted := tool.get("vector_store_ids")):
-            store = str((await context.state.blocking(context.vector_store, str(wanted[0])))["id"])
+    shown = ("name", "description", "parameters", "strict")
     functions = [
-        {
-            "type": "function",
-            "function": {key: tool[key] for key in ("name", "description", "parameters", "strict") if key in tool},
-        }
+        {"type": "function", "function": {key: tool[key] for key in shown if key in tool}}
         for tool in body.tools
         if tool.get("type") == "function"
     ]
-    chat = _chat(body, model, items)
-    return Question(
-        context,
-        model=model,
-        messages=messages_of(chat),
-        options=options_of(chat),
-        tools=functions,
-        tool_choice=body.tool_choice,
-        store=store,
-        session=str((body.metadata or {}).get("session_id") or ""),
-    )
-
-
-def _chat(body: ResponsesRequest, model: str, items: Sequence[Item]) -> ChatRequest:
+    said = body.model_dump(include={"model", "temperature", "top_p", "tool_choice", "metadata"})
     messages = messages_of_items(items, body.instructions)
     try:
-        return ChatRequest.model_validate(
-            {
-                "model": model,
-                "messages": messages,
-                "temperature": body.temperature,
-                "top_p": body.top_p,
-                "max_tokens": body.max_output_tokens,
-            }
+        chat = ChatRequest.model_validate(
+            {**said, "messages": messages, "max_tokens": body.max_output_tokens, "tools": functions}
         )
     except ValidationError as error:
-        said = tr("The input must hold at least one message, and at most 2000.")
-        raise Problem(400, said, "invalid_value", "input") from error
+        told = tr("The input must hold at least one message, and at most 2000.")
+        raise Problem(400, told, "invalid_value", "input") from error
+    question = await Question.of(context, chat)
+    for tool in body.tools:
+        if tool.get("type") == "file_search" and (wanted := tool.get("vector_store_ids")):
+            question.store = str((await context.state.blocking(context.vector_store, str(wanted[0])))["id"])
+    return question
 
 
 class _Answer:
@@ -165,14 +148,9 @@ class _Answer:
 
     def items(self, reply: AIMessage) -> list[dict[str, Any]]:
         """The output of a whole answer."""
+        head = {"type": "function_call", "status": "completed"}
         calls = [
-            {
-                "type": "function_call",
-                "id": new_id("fc"),
-                "call_id": call["id"],
-                "status": "completed",
-                **call["function"],
-            }
+            {**head, "id": new_id("fc"), "call_id": call["id"], **call["function"]}
             for call in tool_calls_of(reply, self.names)
         ]
         text = "".join(self.outcome.text)
@@ -235,25 +213,14 @@ class _Answer:
         events.append(self._event("response.content_part.done", **place, part=self._part(text)))
         events.append(self._event("response.output_item.done", output_index=0, item=items[0]))
         for n, item in enumerate(items[1:], 1):
-            if item["type"] != "function_call":
-                events += [
-                    self._event(f"response.output_item.{w}", output_index=n, item=item) for w in ("added", "done")
-                ]
-                continue
-            events.append(
-                self._event(
-                    "response.output_item.added",
-                    output_index=n,
-                    item={**item, "status": "in_progress", "arguments": ""},
-                )
-            )
-            arguments = {"item_id": item["id"], "output_index": n}
-            events.append(self._event("response.function_call_arguments.delta", **arguments, delta=item["arguments"]))
-            events.append(
-                self._event(
-                    "response.function_call_arguments.done", **arguments, name=item["name"], arguments=item["arguments"]
-                )
-            )
+            called = item["type"] == "function_call"
+            begun = {**item, "status": "in_progress", "arguments": ""} if called else item
+            events.append(self._event("response.output_item.added", output_index=n, item=begun))
+            if called:
+                at, said = {"item_id": item["id"], "output_index": n}, item["arguments"]
+                events.append(self._event("response.function_call_arguments.delta", **at, delta=said))
+                done = {**at, "name": item["name"], "arguments": said}
+                events.append(self._event("response.function_call_arguments.done", **done))
             events.append(self._event("response.output_item.done", output_index=n, item=item))
         return events
 

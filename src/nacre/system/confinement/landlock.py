@@ -19,11 +19,8 @@ DEVICE = _READ_FILE | _WRITE_FILE
 _FILE_ONLY = _READ_FILE | _WRITE_FILE | _TRUNCATE | 1
 _ALL_FILES = {1: 0x1FFF, 2: 0x3FFF, 3: 0x7FFF, 4: 0x7FFF, 5: 0xFFFF}  # by ABI; later ones add nothing to files
 ALL = 0xFFFF  # to do whatever files allow; of the kernel's rights those that it knows
-_ALL_NET, _ALL_SCOPES, _QUIET = (
-    3,
-    3,
-    1,
-)  # TCP bind and connect (ABI 4); abstract sockets and signals (ABI 6); no audit records (ABI 7)
+# TCP bind and connect (ABI 4); abstract sockets and signals (ABI 6); no audit records (ABI 7).
+_ALL_NET, _ALL_SCOPES, _QUIET = 3, 3, 1
 
 
 class _Ruleset(ctypes.Structure):
@@ -61,9 +58,7 @@ class Ruleset:
             os.close(folder)
 
     def allow_all_but(self, folder: str, hidden: Sequence[str]) -> None:
-        """Open a folder for reading, and of what lies in it everything but the hidden folders, whose names alone stay
-        visible.
-        """
+        """Open a folder for reading, and all in it but the hidden folders, whose names alone stay visible."""
         if not any(path.startswith(f"{folder}/") for path in hidden):
             self.allow(folder, READ)
             return

@@ -23,15 +23,8 @@ _AT_FDCWD = -100
 _MADV_COLLAPSE = 25
 
 # Numbers of x86_64. The newer calls (from 424 on) are the same on every architecture.
-_SYS = {
-    "pivot_root": 155,
-    "capset": 126,
-    "setns": 308,
-    "seccomp": 317,
-    "open_tree": 428,
-    "move_mount": 429,
-    "mount_setattr": 442,
-}
+_SYS = {"pivot_root": 155, "capset": 126, "setns": 308, "seccomp": 317}
+_SYS |= {"open_tree": 428, "move_mount": 429, "mount_setattr": 442}
 _SYS |= {"landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446, "close_range": 436}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -72,11 +65,7 @@ def setns(fd: int, flags: int) -> None:
 
 
 def mount(source: bytes | None, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
-    """mount(2).
-
-    Args:
-        kind: file system; None where the flags need none.
-    """
+    """mount(2)."""
     _checked(_libc.mount(source, target, kind, ctypes.c_ulong(flags), data), "mount")
 
 
@@ -104,11 +93,7 @@ def attach_tree(tree: int, target: str) -> None:
 
 
 def collapse(start: int, size: int) -> None:
-    """madvise(2) with MADV_COLLAPSE: put memory into huge pages now.
-
-    Args:
-        size: bytes, a multiple of the huge page size.
-    """
+    """madvise(2) with MADV_COLLAPSE: put memory into huge pages now; `size` is a multiple of their size."""
     _checked(_libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _MADV_COLLAPSE), "madvise")
 
 
@@ -122,9 +107,7 @@ def keep_capabilities(*keep: int) -> None:
 
 
 def drop_bounding_set() -> None:
-    """No program that this process starts can ever gain a capability. Needs CAP_SETPCAP, which a change of user takes
-    away.
-    """
+    """No program started from here ever gains a capability. Needs CAP_SETPCAP, which a change of user takes away."""
     for number in range(64):
         try:
             prctl(PR_CAPBSET_DROP, number)

@@ -1,6 +1,4 @@
-"""Namespaces of the helper: its own users, mounts, processes, network, and a file view that holds little more than
-Python.
-"""
+"""Namespaces of the helper: its own users, mounts, processes, network, and files: little more than Python's."""
 
 from __future__ import annotations
 
@@ -69,12 +67,7 @@ def _enter_as_root() -> None:
 
 
 def build_view(readable: Sequence[str], hidden: Sequence[str]) -> None:
-    """Replace the whole file tree by an empty, read-only one that holds copies of some folders.
-
-    Args:
-        readable: folders and files that stay, at their own paths, read-only.
-        hidden: folders below these that must look empty.
-    """
+    """Replace the whole file tree by a read-only one with copies of some folders, of which hidden ones look empty."""
     linux.mount(None, b"/", None, linux.MS_REC | linux.MS_PRIVATE)
     closed = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
     trees = {path: linux.clone_tree(path, closed) for path in readable}
@@ -123,10 +116,8 @@ def _here(path: str) -> Path:
 
 
 def become_nobody(files_as_root: bool = False) -> None:
-    """Give up the uid of root, keeping the capabilities of this user namespace for making children.
-
-    Args:
-        files_as_root: keep root's uid for opening files alone, where Python itself is closed to everybody else.
+    """Give up the uid of root, keeping the capabilities of this user namespace for making children, and root's uid for
+    opening files alone where Python itself is closed to everybody else.
     """
     linux.prctl(linux.PR_SET_KEEPCAPS, 1)
     os.setgroups([])
@@ -138,11 +129,7 @@ def become_nobody(files_as_root: bool = False) -> None:
 
 
 def mount_scratch(size: int, files: int) -> None:
-    """Give this process an empty folder of its own, and go there.
-
-    Args:
-        size: bytes that it holds.
-    """
+    """Give this process an empty folder of its own for so many bytes and files, and go there."""
     linux.unshare(linux.CLONE_NEWNS, "mount")
     flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     linux.mount(b"scratch", os.fsencode(SCRATCH), b"tmpfs", flags, f"size={size},nr_inodes={files},mode=700".encode())

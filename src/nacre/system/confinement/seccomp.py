@@ -8,14 +8,8 @@ import struct
 from .linux import syscall
 from .syscalls import Rule, Test
 
-_LOAD, _AND, _JEQ, _JGE, _JA, _RET = (
-    0x20,
-    0x54,
-    0x15,
-    0x35,
-    0x05,
-    0x06,
-)  # 32-bit absolute load, and with a constant, jumps, return
+# 32-bit absolute load, and with a constant, jumps, return.
+_LOAD, _AND, _JEQ, _JGE, _JA, _RET = 0x20, 0x54, 0x15, 0x35, 0x05, 0x06
 _KILL, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 _NR, _ARCH, _ARGS = 0, 4, 16  # offsets in struct seccomp_data
 _AUDIT_ARCH_X86_64, _X32_BIT = 0xC000003E, 0x40000000
@@ -25,11 +19,7 @@ Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, co
 
 
 def build(rules: dict[int, Rule]) -> list[Instruction]:
-    """Compile rules to BPF.
-
-    Args:
-        rules: system call number to rule; a call that is not there answers EPERM.
-    """
+    """Compile rules to BPF, by the number of the call; one that is not there answers EPERM."""
     head: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH),
         (_JEQ, 1, 0, _AUDIT_ARCH_X86_64),

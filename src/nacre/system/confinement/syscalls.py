@@ -28,9 +28,8 @@ class Test:
 
 @dataclass(frozen=True)
 class Rule:
-    """Allow when every test of one of the `ways` holds (no ways at all: never), else answer `error`.
-
-    What fits one of the ways `undone` is answered with success and not done.
+    """Allow when every test of one of the `ways` holds, else answer `error`; what fits one of `undone` is answered with
+    success and not done.
     """
 
     ways: tuple[tuple[Test, ...], ...] = ()
@@ -84,20 +83,8 @@ _TERMINAL_REQUESTS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _DESCRIPTOR_COMMANDS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD GETFD SETFD GETFL SETFL F_DUPFD_CLOEXEC
 _ASKING_FOR_A_LOCK, _LOCKING = 5, 6  # F_GETLK; F_SETLK, and F_SETLKW beside it
 _NAMING_A_THREAD = (15, 16)  # PR_SET_NAME, PR_GET_NAME
-MMAP, MPROTECT, IOCTL, MADVISE, SOCKETPAIR, SENDTO, RECVFROM, SHUTDOWN, CLONE, UNAME, FCNTL, PRCTL = (
-    9,
-    10,
-    16,
-    28,
-    53,
-    44,
-    45,
-    48,
-    56,
-    63,
-    72,
-    157,
-)
+MMAP, MPROTECT, IOCTL, MADVISE, SOCKETPAIR, SENDTO = 9, 10, 16, 28, 53, 44
+RECVFROM, SHUTDOWN, CLONE, UNAME, FCNTL, PRCTL = 45, 48, 56, 63, 72, 157
 FUTEX, SCHED_GETAFFINITY, PRLIMIT64, CLONE3 = 202, 204, 302, 435
 
 
@@ -141,14 +128,12 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
         [*_FILES.values(), *_MEMORY.values(), *_WAITING.values(), *_SIGNALS.values(), *_SELF.values()], ALLOW
     )
     rules |= dict.fromkeys(_WRITING_BACK.values(), UNDONE)
-    rules |= dict.fromkeys(
-        _EXTENDED_ATTRIBUTES, Rule(error=errno.ENOTSUP)
-    )  # shutil.copy2 takes ENOTSUP for "nothing to copy"
+    # shutil.copy2 takes ENOTSUP for "nothing to copy".
+    rules |= dict.fromkeys(_EXTENDED_ATTRIBUTES, Rule(error=errno.ENOTSUP))
     never_both = Test(2, _PROT_WRITE, 0), Test(2, _PROT_EXEC, 0)  # memory is writable or executable
     rules[MPROTECT] = Rule(tuple((test,) for test in never_both))
-    rules[MMAP] = Rule(
-        tuple((test, Test(3, _MAP_HUGETLB, 0)) for test in never_both)
-    )  # the machine's reserved pages are others'
+    own_pages = Test(3, _MAP_HUGETLB, 0)  # the machine's reserved ones are others'
+    rules[MMAP] = Rule(tuple((test, own_pages) for test in never_both))
     rules[CLONE3] = Rule(error=errno.ENOSYS)  # libc then falls back to clone
     rules |= {
         IOCTL: _one_of(1, _TERMINAL_REQUESTS),
@@ -160,24 +145,14 @@ def allowed(own_pid: int | None) -> dict[int, Rule]:
     rules[PRLIMIT64] = Rule(((Test(0, LOW, 0),),))  # its own limits only
     if own_pid is not None:
         rules |= {number: Rule(((Test(0, LOW, own_pid),),)) for number in _SENDING_SIGNALS.values()}
-        rules |= dict.fromkeys(
-            _CLOCKS.values(), Rule(((Test(0, LOW & ~0xF, 0),),))
-        )  # the clocks that have a number, below 16
+        # The clocks that have a number, below 16.
+        rules |= dict.fromkeys(_CLOCKS.values(), Rule(((Test(0, LOW & ~0xF, 0),),)))
         return rules | {SCHED_GETAFFINITY: _one_of(0, (0, own_pid))}
-    always = [
-        *_FILE_ATTRIBUTES.values(),
-        *_SENDING_SIGNALS.values(),
-        *_CLOCKS.values(),
-        SCHED_GETAFFINITY,
-        UNAME,
-        RECVFROM,
-        SHUTDOWN,
-    ]
-    rules |= dict.fromkeys(always, ALLOW)
+    always = _FILE_ATTRIBUTES | _SENDING_SIGNALS | _CLOCKS
+    rules |= dict.fromkeys([*always.values(), SCHED_GETAFFINITY, UNAME, RECVFROM, SHUTDOWN], ALLOW)
     rules[CLONE] = Rule(((Test(0, _THREAD_FLAGS | _NAMESPACE_FLAGS, _THREAD_FLAGS),),))  # threads, never processes
-    rules[SOCKETPAIR] = Rule(
-        ((Test(0, LOW, _AF_UNIX), Test(1, LOW & ~_SOCK_FLAGS, _SOCK_STREAM)),)
-    )  # asyncio wakes itself by one
+    # asyncio wakes itself by one.
+    rules[SOCKETPAIR] = Rule(((Test(0, LOW, _AF_UNIX), Test(1, LOW & ~_SOCK_FLAGS, _SOCK_STREAM)),))
     rules[SENDTO] = Rule(((Test(4, FULL, 0),),))  # on a connected pair; never to an address
     return rules
 
@@ -191,10 +166,8 @@ _FOR_WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
 
 
 def reading(own_pid: int) -> dict[int, Rule]:
-    """The rules of a process that reads and computes: it opens nothing for writing, and has no thread, socket or child.
-
-    Args:
-        own_pid: its process id, the only one that it may signal.
+    """The rules of a process that reads and computes: it opens nothing for writing, has no thread, socket or child, and
+    signals itself alone.
     """
     changing = {_FILES[name] for name in _CHANGING.split()}
     rules = {number: rule for number, rule in allowed(own_pid).items() if number not in changing}
