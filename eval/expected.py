@@ -27,12 +27,7 @@ _TAG = re.compile(r"<[^>]{0,2000}>")
 
 @dataclass(frozen=True)
 class Place:
-    """Where the expected passage stands in a document.
-
-    Args:
-        start: first character of the passage in its text.
-        end: one past the last; a place that is expected as a whole document runs over all of its text.
-    """
+    """Where the expected passage stands in a document; one that is expected as a whole runs over all of its text."""
 
     uri: str
     start: int

@@ -24,19 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Failures:
-    """Failures that one stage caused.
+    """Failures that one stage caused."""
 
-    Args:
-        stage: one of `STAGES`, or "answered" (though no document says it), "error", "gold" (nothing to look for).
-        cure: what brings most of them back, for people.
-        setting: that as data, the value that suffices for all of them; empty where no setting helps.
-        questions: (id, question, reason) of each.
-    """
-
-    stage: str
-    cure: str
-    setting: dict[str, Any]
-    questions: tuple[tuple[str, str, str], ...]
+    stage: str  # one of `STAGES`, or "answered" (no document says it), "error", "gold" (nothing to look for)
+    cure: str  # what brings most of them back, for people
+    setting: dict[str, Any]  # that as data, the value that suffices for all of them; empty where no setting helps
+    questions: tuple[tuple[str, str, str], ...]  # (id, question, reason) of each
 
 
 def failures_of(

@@ -34,48 +34,31 @@ _SHOWN = 20  # questions of a gap that are listed
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question that was asked, and what became of it.
-
-    Args:
-        refused: it got no answer, or only the nearest passage.
-        verdict: "up", "down" or "" where nobody said.
-        sources: addresses of the documents that the answer cited.
-        principals: as whom it was asked; None where that is not known.
-        exported: whether it may become a row of an evaluation.
-    """
+    """A question that was asked, and what became of it."""
 
     question: str
     answer: str = ""
-    refused: bool = False
-    verdict: str = ""
+    refused: bool = False  # it got no answer, or only the nearest passage
+    verdict: str = ""  # "up", "down" or "" where nobody said
     comment: str = ""
-    sources: tuple[str, ...] = ()
-    principals: tuple[str, ...] | None = None
-    exported: bool = True
+    sources: tuple[str, ...] = ()  # addresses of the documents that the answer cited
+    principals: tuple[str, ...] | None = None  # as whom it was asked; None where that is not known
+    exported: bool = True  # whether it may become a row of an evaluation
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Questions that ask the same and were not answered well.
+    """Questions that ask the same and were not answered well."""
 
-    Args:
-        questions: each once, the one asked most first.
-        count: how often they were asked.
-        stage: one of `nacre.eval.why.STAGES`; "none" where it is answered today.
-        cure: what brings the answer, for people.
-        setting: that as data, where a setting helps.
-        uri: the document that holds the answer, or "".
-    """
-
-    questions: tuple[str, ...]
-    count: int
-    stage: str
-    cure: str
+    questions: tuple[str, ...]  # each once, the one asked most first
+    count: int  # how often they were asked
+    stage: str  # one of `nacre.eval.why.STAGES`; "none" where it is answered today
+    cure: str  # what brings the answer, for people
     reason: str
     refused: int
     disliked: int
-    setting: dict[str, Any] = field(default_factory=dict)
-    uri: str = ""
+    setting: dict[str, Any] = field(default_factory=dict)  # that as data, where a setting helps
+    uri: str = ""  # the document that holds the answer, or ""
     exchanges: tuple[Exchange, ...] = ()
 
     def data(self) -> dict[str, Any]:

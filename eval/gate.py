@@ -54,19 +54,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Paired:
-    """The items of two runs, question by question.
+    """The items of two runs, question by question."""
 
-    Args:
-        pairs: (before, after) by a question's id in the later run.
-        missing: ids that stand in the earlier run only.
-        new: ids that stand in the later run only.
-        changed: of both, those whose question (or whether it has an answer) is another now.
-    """
-
-    pairs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
-    missing: tuple[str, ...]
-    new: tuple[str, ...]
-    changed: tuple[str, ...]
+    pairs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]  # (before, after) by id in the later run
+    missing: tuple[str, ...]  # in the earlier run only
+    new: tuple[str, ...]  # in the later run only
+    changed: tuple[str, ...]  # of both, those whose question (or whether it has an answer) is another now
 
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -28,24 +28,17 @@ _KINDS: tuple[Kind, ...] = ("time", "number")
 
 @dataclass(frozen=True)
 class Made:
-    """A question made from documents.
-
-    Args:
-        answers: the answer, as it stands in the document, or {"all": parts}; empty when no document answers it.
-        uri: the document (str), or those that answer it together (a tuple).
-        start: where the (last) answer stands in the (last) document.
-        group: the question that this one is a paraphrase of.
-    """
+    """A question made from documents."""
 
     id: str
     lang: str
     question: str
-    answers: tuple[Any, ...]
-    uri: Any
+    answers: tuple[Any, ...]  # as it stands in the document, or {"all": parts}; empty when none answers it
+    uri: Any  # the document (str), or those that answer it together (a tuple)
     kind: str
-    start: int
+    start: int  # where the (last) answer stands in the (last) document
     end: int
-    group: str = ""
+    group: str = ""  # the question that this one is a paraphrase of
 
 
 def made_of(question: str, text: str, start: int, end: int, uri: str, kind: str) -> Made:

@@ -59,15 +59,10 @@ _LONGEST = 4000  # characters of an answer that a regular expression reads
 
 
 def normalise(text: str) -> str:
-    """An answer as it is compared: NFKC, case folded, numbers, dates and amounts in one form, without punctuation and
-    articles.
+    """An answer as it is compared: tokens of its canonical form, without punctuation and articles, joined by blanks.
 
-    Returns:
-        Tokens joined by single spaces; every Han character is a token.
-
-    Examples:
-        >>> normalise("The 1,200 RMB（每年）.")
-        '1200 cny 每 年'
+    >>> normalise("The 1,200 RMB（每年）.")
+    '1200 cny 每 年'
     """
     return " ".join(tokens(text))
 

@@ -41,17 +41,11 @@ _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?(?:\s*/\s*\d+)
 
 @dataclass(frozen=True)
 class Rule:
-    """How a set is scored.
+    """How a set is scored."""
 
-    Attributes:
-        rounding: compare after rounding both sides to the fewer decimals, and texts exactly.
-        zero_is_none: 0, None and empty values are no answer.
-        absolute: compare numbers without their sign.
-    """
-
-    rounding: bool
-    zero_is_none: bool
-    absolute: bool
+    rounding: bool  # compare after rounding both sides to the fewer decimals, and texts exactly
+    zero_is_none: bool  # 0, None and empty values are no answer
+    absolute: bool  # compare numbers without their sign
 
 
 def rule_of(row: Row, name: str = "") -> Rule:
@@ -125,9 +119,7 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
 def runnable(program: str, entry: str) -> tuple[str, bool]:
     """A published program so that the interpreter gives its answer, and whether that is what it prints.
 
-    Args:
-        entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first
-            fenced block or the printed output.
+    `entry` says where it is: a variable ("ans"), a call, "expr", or words that name the first block or the output.
     """
     if "block" in entry or "```" in entry:
         program = next(iter(fenced_blocks(program)), program)

@@ -18,17 +18,7 @@ _RARE = 2  # a word that fewer questions hold is no news
 
 
 def rows_of(exchanges: Iterable[Mapping[str, Any]], *, count: int | None = None) -> list[dict[str, Any]]:
-    """Question rows of exchanges, each question once, for a person to fill in what is missing.
-
-    Args:
-        exchanges: each with `question`, `answer`, and where known `verdict`, `sources`, `request`, `asker`, `versions`,
-            `abstained`, `comment`.
-        count: how many at most, drawn by chance, the same every time.
-
-    Returns:
-        Rows as `load_questions` reads them. Where only a person can say what is right, `answers` is null, which
-        `nacre eval check` names.
-    """
+    """Question rows of exchanges, each once, `count` at most by chance; a null `answers` is for a person to fill in."""
     found: dict[str, dict[str, Any]] = {}
     for exchange in exchanges:
         question = str(exchange.get("question") or "").strip()
@@ -72,15 +62,7 @@ def short_id(kind: str, text: str) -> str:
 
 
 def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What is different month by month.
-
-    Args:
-        exchanges: each with `at` (seconds since 1970), `question`, `abstained` and `sources`.
-
-    Returns:
-        `months`: questions and the share of refusals of each; `new_words`: words of the last month that no month before
-        had, the commonest first; `no_longer_cited`: documents of the months before that the last one cites no more.
-    """
+    """What is different month by month: questions and refusals, new words, documents that are no longer cited."""
     by_month: dict[str, list[Mapping[str, Any]]] = {}
     for exchange in exchanges:
         by_month.setdefault(time.strftime("%Y-%m", time.gmtime(float(exchange["at"]))), []).append(exchange)

@@ -58,36 +58,22 @@ def _nothing_more(items: Sequence[Item]) -> dict[str, Any]:
 class Suite(Generic[T]):
     """What is asked, and what is counted of the answers.
 
-    Args:
-        name: "retrieval".
-        metrics: as in `Report`.
-        tasks: the questions.
-        ask: the reply to a task: what costs, and is kept. One with `incomplete` is asked again by the next run.
-        settings: what is measured: data set, stack, documents.
-        problems: what was wrong with the data.
-        name_of: the id of a task.
-        unit: what the report calls the questions.
-        figures: of all items, beside those that every suite has.
-        resumes: whether replies are kept. Not where our own code is measured: it is in no fingerprint.
-        items: scores a reply, afresh on every run; items of one id become one. A reply with an `error` goes through it
-            too, and what is scored of it counts as wrong. None: the reply is the item.
-        asked: what of a task a reply depends on; gold answers are no part of it where `items` scores.
-        depends: what replies depend on, beside what is asked; None for the settings.
+    A reply with an `error` goes through `items` too, and what is scored of it counts as wrong.
     """
 
     name: str
     metrics: Sequence[str]
     tasks: Sequence[T]
-    ask: Callable[[T], Item]
-    settings: Mapping[str, Any]
-    problems: Sequence[str] = ()
+    ask: Callable[[T], Item]  # what costs, and is kept; an `incomplete` one is asked again by the next run
+    settings: Mapping[str, Any]  # what is measured: data set, stack, documents
+    problems: Sequence[str] = ()  # what was wrong with the data
     name_of: Callable[[T], str] = attrgetter("id")
-    unit: str = "questions"
-    figures: Callable[[Sequence[Item]], Mapping[str, Any]] = _nothing_more
-    resumes: bool = True
-    items: Callable[[T, Item], Sequence[Item]] | None = None
-    asked: Callable[[T], str] = str
-    depends: Any = None
+    unit: str = "questions"  # what the report calls the questions
+    figures: Callable[[Sequence[Item]], Mapping[str, Any]] = _nothing_more  # of all items, beside those of every suite
+    resumes: bool = True  # not where our own code is measured: it is in no fingerprint
+    items: Callable[[T, Item], Sequence[Item]] | None = None  # scores a reply afresh on every run; None: it is one
+    asked: Callable[[T], str] = str  # what of a task a reply depends on, without gold answers
+    depends: Any = None  # what replies depend on beside; None for the settings
 
 
 def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:

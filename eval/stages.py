@@ -52,24 +52,17 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Case:
-    """An expected passage that the asker may see, and how a stack treats it; the model is asked when its reply is read.
-
-    Args:
-        k: how many passages the model sees.
-        text: the document that the passage stands in.
-        options: of the call, such as `principals`.
-        given: the answer that was given before, where there is one.
-    """
+    """An expected passage that the asker may see, and how a stack treats it; the model is asked for `reply`."""
 
     stack: RetrievalAugmented
     question: str
     expect: str
     place: Place
-    text: str
+    text: str  # of the document that the passage stands in
     ranks: Ranks
-    k: int
-    options: dict[str, Any]
-    given: AIMessage | None = None
+    k: int  # how many passages the model sees
+    options: dict[str, Any]  # of the call, such as `principals`
+    given: AIMessage | None = None  # the answer that was given before, where there is one
 
     @cached_property
     def documents(self) -> list[Document]:

@@ -28,17 +28,12 @@ _WRAPPINGS = (
 
 @dataclass(frozen=True)
 class Spec:
-    """A tool and its arguments, looked up once.
-
-    Args:
-        required: names of the arguments that must be given.
-        by_call: whether the tool must be given a whole tool call: it returns an artifact, or is given the call's id.
-    """
+    """A tool and its arguments, looked up once."""
 
     tool: BaseTool
     properties: dict[str, Any]
     required: tuple[str, ...]
-    by_call: bool = False
+    by_call: bool = False  # it must be given a whole tool call: it returns an artifact, or is given the call's id
 
     @classmethod
     def of(cls, tool: BaseTool) -> Spec:

@@ -52,11 +52,7 @@ class Executor:
         self._taken = {self._key(step): step for turn in state.turns for step in turn.steps}
 
     def act(self, reply: AIMessage, steps: tuple[Step, ...]) -> Generator[Call, Any, tuple[Step, ...]]:
-        """Run the actions of one reply, all at once where there are several.
-
-        Returns:
-            Nothing; or the steps of a reply that waits for a person, of which none has run.
-        """
+        """Run the actions of one reply, all at once; where it waits for a person, none, and its steps come back."""
         prepared = tuple(self._prepare(step) for step in steps)
         if self.state.settings.runs is not None and any(isinstance(one, Prepared) and one.request for one in prepared):
             return tuple(one.waiting if isinstance(one, Prepared) else one for one in prepared)

@@ -20,15 +20,7 @@ _MARK = re.compile(r'</?data key="[0-9a-f]{0,32}">\n?')  # the example in the pr
 
 
 def as_text(result: Any, limit: int) -> str:
-    """A tool's result as text.
-
-    Args:
-        result: anything that a tool may return: text, bytes, data, content blocks, a message, documents.
-        limit: characters to keep.
-
-    Returns:
-        Clean text of about `limit` characters at most.
-    """
+    """Anything that a tool may return as clean text of about `limit` characters at most."""
     return clip(clean_text(_text(result)[:_SCAN]).strip(), limit) or tr("(nothing)")
 
 

@@ -33,11 +33,7 @@ MAX_REPEATS = 2
 
 
 class AgentRun:
-    """One run; `go` is its flow.
-
-    Args:
-        language: of prompts and labels; None takes the question's.
-    """
+    """One run; `go` is its flow. Without a language, prompts and labels are in the question's."""
 
     def __init__(
         self,

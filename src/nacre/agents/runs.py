@@ -24,12 +24,9 @@ Record = dict[str, Any]
 
 
 class RunStore:
-    """Where runs wait. A run is taken with its decision, and from then on nobody can decide it again.
+    """Where runs wait, in a file, ":memory:", or a database that has `TABLE`: the latest `most` of each owner.
 
-    Args:
-        place: the file, created when missing; ":memory:" for none; or a database that has `TABLE` already.
-        days: how long a run waits before it is forgotten.
-        most: how many runs of one owner wait; the oldest go.
+    A run is taken with its decision, and from then on nobody can decide it again.
     """
 
     def __init__(self, place: str | Path | Tables, *, days: float = 30, most: int = 200) -> None:

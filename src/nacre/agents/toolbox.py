@@ -37,13 +37,7 @@ class Outcome:
 
 
 class ToolRun(Runnable[Any, Outcome]):
-    """One tool with a time limit, as a Runnable that never raises.
-
-    Args:
-        timeout_s: seconds it may take; None to run it in the caller's thread without a limit.
-        budget: the run's budget; agents that the tool calls spend from it.
-        owner: whose run it is.
-    """
+    """One tool with a time limit, as a Runnable that never raises; without one it runs in the caller's thread."""
 
     def __init__(
         self, spec: Spec, arguments: dict[str, Any], timeout_s: float | None, budget: Budget, owner: str = ""

@@ -37,11 +37,7 @@ def event_stream(start: Callable[[], Iterator[AIMessageChunk]]) -> ChatModelStre
 
 
 async def aevent_stream(start: Callable[[], AsyncIterator[AIMessageChunk]]) -> AsyncChatModelStream:
-    """Chunks as an event stream, filled by a task that begins when it is first read.
-
-    Returns:
-        LangChain's event stream; its `aclose` ends the task.
-    """
+    """Chunks as an event stream, filled by a task that begins when it is first read; its `aclose` ends the task."""
     stream = AsyncChatModelStream()
 
     async def produce() -> None:

@@ -148,12 +148,7 @@ class Run:
         self._go(lambda: self.flow.send(got))
 
     def throw(self, error: Exception, *, fatal: bool = False) -> None:
-        """The pending call failed: the flow may catch the error and go on.
-
-        Args:
-            fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second
-                try.
-        """
+        """The pending call failed: the flow may catch it, but not once tokens are with the user (`fatal`)."""
         if fatal:
             raise error
         self._step(lambda: self.flow.throw(error))
@@ -163,11 +158,7 @@ class Run:
         self.flow.close()
 
     def answer(self) -> AIMessage:
-        """The flow's answer.
-
-        Returns:
-            The answer; its usage is that of all the model calls that were made for it.
-        """
+        """The flow's answer, with the usage of all the model calls that were made for it."""
         if not isinstance(self._result, AIMessage):
             raise UsageError(
                 tr(

@@ -275,19 +275,7 @@ class ChatModelDecorator(BaseChatModel):
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give tools to the innermost model, through this layer.
-
-        Args:
-            tools: as for the inner model.
-            tool_choice: as for the inner model.
-            **kwargs: as for the inner model.
-
-        Returns:
-            This layer with the tools bound.
-
-        Raises:
-            NotImplementedError: the inner model takes no tools.
-        """
+        """Give tools to the innermost model, through this layer. Arguments and result as for the inner model."""
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
         return rebind(self.inner.bind_tools(tools, **kwargs), self.inner, self)
@@ -295,19 +283,7 @@ class ChatModelDecorator(BaseChatModel):
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers as objects, in the way in which the inner model makes them, through this layer.
-
-        Args:
-            schema: as for the inner model.
-            include_raw: as for the inner model.
-            **kwargs: as for the inner model.
-
-        Returns:
-            A Runnable from a conversation to objects of the schema.
-
-        Raises:
-            NotImplementedError: the inner model has no structured output.
-        """
+        """Answers as objects, made as the inner model makes them. Arguments and result as for the inner model."""
         return rebind(self.inner.with_structured_output(schema, include_raw=include_raw, **kwargs), self.inner, self)
 
     def get_num_tokens(self, text: str) -> int:

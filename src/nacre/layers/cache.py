@@ -41,28 +41,14 @@ class ReplyStore(Protocol):
     """Keeps texts by key. It may do I/O: `ResponseCache` calls it off the event loop."""
 
     def get(self, key: str) -> str | None:
-        """Look up.
-
-        Args:
-            key: 64 hexadecimal digits.
-        """
+        """Look up a key of 64 hexadecimal digits."""
 
     def put(self, key: str, text: str) -> None:
-        """Keep a text.
-
-        Args:
-            key: 64 hexadecimal digits.
-        """
+        """Keep a text under such a key."""
 
 
 class SQLiteReplies:
-    """Replies in a SQLite file.
-
-    Args:
-        path: the file, created when missing; ":memory:" for none.
-        ttl_s: seconds after which a reply is forgotten; None keeps it.
-        most: how many replies are kept; the oldest go first.
-    """
+    """Replies in a SQLite file (":memory:" for none); after `ttl_s` each is forgotten, beyond `most` the oldest."""
 
     def __init__(self, path: str | Path = ":memory:", ttl_s: float | None = None, most: int = 100_000) -> None:
         self._database = Database(path, _SCHEMA)

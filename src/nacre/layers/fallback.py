@@ -61,19 +61,7 @@ class Fallback(ChatModelDecorator):
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give tools to every model, each in its own form.
-
-        Args:
-            tools: as for any model.
-            tool_choice: as for any model; all of them must understand it.
-            **kwargs: as for any model.
-
-        Returns:
-            This layer with the tools bound.
-
-        Raises:
-            NotImplementedError: one of the models takes no tools.
-        """
+        """Give tools to every model, each in its own form."""
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
         bound = {"tools": list(tools), "kwargs": kwargs}
@@ -84,19 +72,7 @@ class Fallback(ChatModelDecorator):
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers as objects, by tool calls.
-
-        Args:
-            schema: as for any model.
-            include_raw: as for any model.
-            **kwargs: `method` and `strict` are accepted and not used.
-
-        Returns:
-            A Runnable from a conversation to objects of the schema.
-
-        Raises:
-            NotImplementedError: one of the models takes no tools.
-        """
+        """Answers as objects, by tool calls; `method` and `strict` are accepted and not used."""
         return BaseChatModel.with_structured_output(self, schema, include_raw=include_raw, **kwargs)
 
 

@@ -55,11 +55,7 @@ def is_program(text: str) -> bool:
 
 
 def fenced_blocks(text: str) -> list[str]:
-    """The contents of all code fences that can hold Python, in order; a fence that is never closed ends with the text.
-
-    Returns:
-        One text a fence; fences of output, JSON or another language are left out.
-    """
+    """The contents of all code fences that can hold Python; one that is never closed ends with the text."""
     blocks, at = [], 0
     while opening := _FENCE.search(text, at):
         start = opening.end() + 1

@@ -50,12 +50,7 @@ def python_tool(
 
 
 def observation(execution: Execution) -> str:
-    """What an agent is told of a run.
-
-    Returns:
-        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to
-        do otherwise.
-    """
+    """What an agent is told of a run: output and value, or what went wrong; of long ones the beginning."""
     parts = [clipped(execution.stdout, _LONGEST).rstrip()]
     if execution.status != "ok":
         parts.append(f"{execution.status}: {clipped(execution.error, _LONGEST)}")

@@ -32,19 +32,12 @@ _SLACK = 1 << 18  # characters of an answer beside the value: its status, and th
 
 @dataclass(frozen=True)
 class RemoteLimits:
-    """Limits of one run elsewhere. Time is given with each run.
+    """Limits of one run elsewhere; time is given with each run."""
 
-    Attributes:
-        memory: bytes of address space above what the loaded modules take, where the system there has such a limit.
-        output: characters of standard output, and as many of standard error.
-        value: characters of the encoded value.
-        program: characters of the source and its inputs.
-    """
-
-    memory: int = 512 << 20
-    output: int = 1 << 20
-    value: int = 1 << 20
-    program: int = 16 << 20
+    memory: int = 512 << 20  # bytes of address space above what the loaded modules take, where there is such a limit
+    output: int = 1 << 20  # characters of standard output, and as many of standard error
+    value: int = 1 << 20  # characters of the encoded value
+    program: int = 16 << 20  # characters of the source and its inputs
 
 
 class RemoteRun:
@@ -109,11 +102,7 @@ class RemoteRun:
         return any(length > self.limits.output for length in self._lengths.values())
 
     def write(self, stream: str, text: str) -> None:
-        """Take in what the program wrote; what is beyond the limit is dropped.
-
-        Args:
-            stream: "stdout" or "stderr"; anything else is ignored.
-        """
+        """Take in what the program wrote to "stdout" or "stderr"; what is beyond the limit is dropped."""
         if stream not in self._texts:
             return
         room = self.limits.output - self._lengths[stream]
@@ -127,12 +116,7 @@ class RemoteRun:
             self._answer = text[len(self.mark) :]
 
     def execution(self, ended: Ended, *, timeout_s: float, seconds: float) -> Execution:
-        """How the run ended.
-
-        Args:
-            ended: "done", or what ended it from outside: "time", "output", "died" (the kernel).
-            timeout_s: seconds that it had.
-        """
+        """How the run ended: "done", or what ended it from outside: "time", "output", "died" (the kernel)."""
         if ended == "done" and self.full:
             ended = "output"
         found = execution_in(self._answer or "", Budget(timeout_s, seconds)) if ended == "done" else None

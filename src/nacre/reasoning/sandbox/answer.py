@@ -15,11 +15,7 @@ _LONGEST_ERROR = 20_000  # characters; the runner writes some 4,000
 
 
 def execution_in(answer: str, budget: Budget | None = None) -> Execution | None:
-    """How the run ended, without output and seconds; None for anything that the runner does not write.
-
-    Args:
-        budget: what reading it may cost; None is a new one.
-    """
+    """How the run ended, without output and seconds; None for anything that the runner does not write."""
     head, _, rest = answer.partition("\n")
     read, _, text = rest.partition("\n")
     reads, _, charts = read.partition("\t")

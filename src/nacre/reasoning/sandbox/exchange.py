@@ -17,17 +17,12 @@ _BESIDE_THE_VALUE = 1 << 19  # nonce, status, the cells that were read, or the t
 
 @dataclass
 class Record:
-    """What came out of a child.
-
-    Attributes:
-        stdout, stderr, answer: bytes.
-        ended: "closed", the child closed all its pipes; "time" or "output", a limit was passed and it was killed.
-    """
+    """What came out of a child."""
 
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     answer: bytearray = field(default_factory=bytearray)
-    ended: str = "closed"
+    ended: str = "closed"  # "closed" by the child; "time" or "output": a limit was passed and it was killed
     seconds: float = 0.0
 
     @property
@@ -37,11 +32,7 @@ class Record:
 
 
 def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> Record:
-    """Give a child its program and collect what it says until it ends or a limit is passed.
-
-    Args:
-        timeout_s: seconds until it is killed.
-    """
+    """Give a child its program and collect what it says until it ends or a limit is passed."""
     start = time.monotonic()
     record = Record()
     sinks = {child.stdout: (record.stdout, limits.output), child.stderr: (record.stderr, limits.output)}

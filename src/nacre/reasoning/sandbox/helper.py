@@ -116,14 +116,7 @@ class Helper:
                 self._ask(_AHEAD - len(self._ready))  # after the run: making a child would take processor time from it
 
     def how_it_ended(self, child: Child, timeout_s: float = 2.0) -> tuple[int, float]:
-        """Wait for the end of a child that left no answer.
-
-        Args:
-            timeout_s: the longest wait, in seconds.
-
-        Returns:
-            Its exit code (negative for a signal) and the seconds of processor time that it used.
-        """
+        """The exit code (negative for a signal) and processor seconds of a child that left no answer."""
         deadline = time.monotonic() + timeout_s
         while True:
             with self._lock:

@@ -24,13 +24,7 @@ def from_answer(record: Record, nonce: bytes, budget: Budget | None = None) -> E
 
 
 def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:
-    """A run that was killed at the host's deadline or for its output.
-
-    Args:
-        record: what came out of the child; `ended` is "time" or "output".
-        timeout_s: seconds that it had.
-        limits: bytes that it had.
-    """
+    """A run that was killed at the host's deadline or for its output."""
     if record.ended == "time":
         return _with_output(record, out_of_time(timeout_s))
     text = tr("The program wrote more than {output} bytes. Print only the answer.", output=limits.output)
@@ -39,11 +33,7 @@ def from_limit(record: Record, timeout_s: float, limits: Limits) -> Execution:
 
 
 def from_exit(record: Record, code: int, cpu_s: float, cpu_limit_s: int) -> Execution:
-    """A run that ended without an answer.
-
-    Args:
-        cpu_s: processor seconds that it used.
-    """
+    """A run that ended without an answer, after so many processor seconds."""
     if code >= 0:
         text = tr("The program ended its own process (exit code {code}) before it gave a value.", code=code)
         return _execution(record, "error", text)

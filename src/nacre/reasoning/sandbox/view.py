@@ -43,11 +43,7 @@ class View:
 
 
 def view_of(packages: Iterable[str]) -> View:
-    """The view with these packages, as far as they are installed.
-
-    Returns:
-        The standard library, the packages one by one (never all of site-packages), shared libraries and time zones.
-    """
+    """The standard library, these packages one by one as far as they are installed, shared libraries and time zones."""
     names = tuple(packages)
     outside_venv = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
     library = {os.path.realpath(sysconfig.get_path(kind, vars=outside_venv)) for kind in ("stdlib", "platstdlib")}
