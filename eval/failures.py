@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.messages import AIMessage
 
@@ -15,11 +15,9 @@ from nacre.eval.items import went_wrong
 from nacre.eval.metrics import plain
 from nacre.eval.stages import STAGES, Diagnosis
 from nacre.eval.why import diagnose
+from nacre.layers.rag import RetrievalAugmented
 from nacre.text.language import tr
 from nacre.text.messages import with_nacre
-
-if TYPE_CHECKING:
-    from nacre.layers.rag import RetrievalAugmented
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
+from langchain_core.messages import AIMessage
+from numpy.typing import NDArray
 
 from nacre.errors import UsageError
 from nacre.eval.production import open_row, short_id
 from nacre.eval.stages import Diagnosis
 from nacre.eval.why import diagnose
+from nacre.layers.rag import RetrievalAugmented
 from nacre.retrieval.relevance import content
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.store.encoder import Encoder
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of
-
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage
-    from numpy.typing import NDArray
-
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.store.encoder import Encoder
 
 _MOST = 2000  # questions that are grouped, the latest
 _ALIKE = 0.8  # cosine from which two questions ask the same

@@ -6,7 +6,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre import prompts
 from nacre.eval.metrics import contains
@@ -16,9 +18,6 @@ from nacre.text.language import language_of
 from nacre.text.lenient_json import last_object
 from nacre.text.messages import text_of
 from nacre.text.words import sentences
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 T = TypeVar("T")
 SEED = 20260101

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.errors import EvaluationError
 from nacre.eval.compositions import Talk as Talk
@@ -18,13 +19,9 @@ from nacre.eval.made import Made as Made
 from nacre.eval.made import extracted as extracted
 from nacre.eval.metrics import normalise, tokens
 from nacre.eval.paraphrases import paraphrases as reworded
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.han import HAN
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Told = Callable[[int, int], None]
 _ALIKE = 0.8  # of the words of two questions: the second is left out

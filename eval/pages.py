@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nacre.eval.glossary import meaning
+import yaml
+
 from nacre.eval.items import failures, went_wrong
 from nacre.text.addresses import readable
-from nacre.text.language import tr
+from nacre.text.language import tr, user_language
 from nacre.text.strict_json import to_json
 
 
@@ -84,6 +86,20 @@ def headline(data: Mapping[str, Any]) -> str:
         wrong=wrong,
         said2="；".join(said),
     )
+
+
+def meaning(name: str) -> str:
+    """What a figure means, in words that need no training."""
+    if name.startswith("noise "):
+        share = f"{float(name.removeprefix('noise ')):.0%}"
+        return tr("right answers when {share} of the passages are noise", share=share)
+    return _glossary(user_language()).get(name, "")
+
+
+@cache
+def _glossary(language: str) -> dict[str, str]:
+    found: dict[str, str] = yaml.safe_load(Path(__file__).with_name(f"glossary.{language}.yaml").read_text("utf-8"))
+    return found
 
 
 def frame(title: str, body: str) -> str:

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.eval.made import Made, told_by
 from nacre.eval.metrics import contains
 from nacre.text.language import language_of
+from nacre.text.vocabulary import vocabulary
 
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-# What a template asked, as others would; the last of each language is how people type into a search field.
-_RULES = {
-    "en": (
-        (r"What is the (.+)\?", r"Could you tell me the \1?"),
-        (r"(?!What)([^:?]+): what is the (.+)\?", r"What is the \2 in \1?"),
-        (r"What is the (.+)\?", r"I would like to know the \1."),
-        (r"(?!What belongs)(.+)\?", r"\1"),
-    ),
-    "zh": (
-        (r"(?!空格|请问)(.+？)", r"请问\1"),
-        (r"(?!空格|请问)(.+)是什么？", r"我想知道\1是什么。"),
-        (r"(?!空格)(.+)？", r"\1"),
-    ),
-}
+_RULES = vocabulary("nacre.eval", "paraphrases")
 # Numbers, and names in Latin letters: without them it is another question.
 _KEPT = re.compile(r"\d+(?:[.,]\d+)*|(?<=[\s“\"(])[A-Z][\w-]+|[A-Za-z]+-?\d[\w-]*")
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from nacre.eval.metrics import normalise
 from nacre.text.markers import MARKER
+from nacre.text.words import words
 
 _SEED = 20260101
 _SHORT = 80  # characters of an answer that can stand as a gold answer by itself
@@ -87,7 +88,6 @@ def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _words(exchange: Mapping[str, Any]) -> set[str]:
-    from nacre.text.words import words
 
     return set(words(str(exchange.get("question") or "")))
 

@@ -17,24 +17,11 @@ from nacre.errors import EvaluationError, ParseError
 from nacre.eval.gold import gold_of
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
+from nacre.text.vocabulary import vocabulary
 
-# What a column may be called, and what it is.
-_NAMES = {
-    **{name: name for name in ("id", "question", "answers", "uri", "group", "must")},
-    **{"_id": "id", "text": "question", "answer": "answers", "passage": "uri"},
-    **{"编号": "id", "问题": "question", "答案": "answers", "文档": "uri", "分组": "group", "必须": "must"},
-}
-_MEANT = {
-    **dict.fromkeys(
-        ("gold", "golden", "expected", "expected_output", "reference", "ground_truth", "target"), "answers"
-    ),
-    **dict.fromkeys(("query", "input", "prompt", "user_input"), "question"),
-    **dict.fromkeys(("source", "document", "file", "url"), "uri"),
-}
-# What `nacre eval make`, `from-feedback` and others write for people.
-_REMARKS = frozenset(("lang", "kind", "start", "end", "title", "tags", "note", "comment")) | frozenset(
-    ("answer_given", "verdict", "request", "asker", "versions")
-)
+_COLUMNS = vocabulary("nacre.eval", "columns")
+_NAMES = {said: name for name, words in _COLUMNS["names"].items() for said in words}
+_MEANT = {said: name for name, words in _COLUMNS["meant"].items() for said in words}
 _YES = {**dict.fromkeys(("true", "yes", "1", "是"), True), **dict.fromkeys(("false", "no", "0", "", "否"), False)}
 
 
@@ -209,7 +196,7 @@ def _cells(row: Row, problems: list[str], unknown: set[str]) -> dict[str, Any]:
     found = {_NAMES[name]: value for key, value in row.cells.items() if (name := _plain(key)) in _NAMES}
     for key in row.cells:
         name = _plain(key)
-        if name in _NAMES or name in _REMARKS:
+        if name in _NAMES or name in _COLUMNS["remarks"]:
             continue
         meant = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, [*_NAMES], n=1, cutoff=0.7)), "")
         if meant and _NAMES[meant] not in found:

@@ -49,11 +49,6 @@ class Run(TypedDict, total=False):
     on_progress: Callable[[int, int], None] | None
 
 
-def _nothing_more(items: Sequence[Item]) -> dict[str, Any]:
-    """No figures of its own."""
-    return {}
-
-
 @dataclass(frozen=True)
 class Suite(Generic[T]):
     """What is asked, and what is counted of the answers.
@@ -69,7 +64,7 @@ class Suite(Generic[T]):
     problems: Sequence[str] = ()  # what was wrong with the data
     name_of: Callable[[T], str] = attrgetter("id")
     unit: str = "questions"  # what the report calls the questions
-    figures: Callable[[Sequence[Item]], Mapping[str, Any]] = _nothing_more  # of all items, beside those of every suite
+    figures: Callable[[Sequence[Item]], Mapping[str, Any]] = lambda items: {}  # beside those of every suite
     resumes: bool = True  # not where our own code is measured: it is in no fingerprint
     items: Callable[[T, Item], Sequence[Item]] | None = None  # scores a reply afresh on every run; None: it is one
     asked: Callable[[T], str] = str  # what of a task a reply depends on, without gold answers
@@ -93,9 +88,11 @@ def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
             asked=lambda each: _named(suite.asked(each[0]), each[1]),
             on_progress=run.get("on_progress"),
         )
-    items = list(
-        _joined(item for each, reply in zip(repeated, replies, strict=True) for item in _scored(suite, each, reply))
-    )
+    found: dict[str, Item] = {}
+    for each, reply in zip(repeated, replies, strict=True):
+        for item in _scored(suite, each, reply):
+            found.setdefault(item["id"], {}).update(item)
+    items = list(found.values())
     figures = {**counted(items, suite.unit, run.get("price")), **suite.figures(items)}
     questions = fingerprint(map(str, tasks))
     return Report(
@@ -111,21 +108,11 @@ def _scored(suite: Suite[T], each: tuple[T, int], reply: Item) -> Iterator[Item]
     """The items of a reply; where it failed, every figure has its worst value."""
     task, n = each
     reply = {name: value for name, value in reply.items() if name != "id"}
-    for item in suite.items(task, reply) if suite.items else [_failed(reply, suite.metrics)]:
+    own = {**worst(suite.metrics), **reply} if "error" in reply else reply
+    for item in suite.items(task, reply) if suite.items else [own]:
         id = str(item.get("id", suite.name_of(task)))
         again = {"group": item.get("group", id)} if n else {}
         yield {**item, "id": _named(id, n), **again}
-
-
-def _failed(reply: Item, metrics: Sequence[str]) -> Item:
-    return {**worst(metrics), **reply} if "error" in reply else reply
-
-
-def _joined(items: Iterator[Item]) -> Iterator[Item]:
-    found: dict[str, Item] = {}
-    for item in items:
-        found.setdefault(item["id"], {}).update(item)
-    yield from found.values()
 
 
 def run_items(
@@ -151,9 +138,10 @@ def run_items(
     open_tasks = {id: task for id, task in zip(names, tasks, strict=True) if id not in found}
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
     try:
-        waiting = {pool.submit(_attempt, task, ask, id): id for id, task in open_tasks.items()}
+        waiting = {pool.submit(attempted, ask, task): id for id, task in open_tasks.items()}
         for count, done in enumerate(as_completed(waiting), len(found) + 1):
-            id, item = waiting[done], done.result()
+            id = waiting[done]
+            item = {"id": id, **done.result()}
             incomplete = item.pop("incomplete", False)
             found[id] = item
             if done_file and "error" not in item and not incomplete:
@@ -163,10 +151,6 @@ def run_items(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # Ctrl-C waits for what is being asked, and asks no more
     return [found[id] for id in names]
-
-
-def _attempt(task: T, ask: Callable[[T], Item], id: str) -> Item:
-    return {"id": id, **attempted(ask, task)}
 
 
 def attempted(ask: Callable[[T], Item], task: T) -> Item:
@@ -227,8 +211,7 @@ def only_writer(out: Path | None) -> Iterator[None]:
 
 def _keep(file: Path, key: str, item: Item) -> None:
     """Add a reply, after whatever a killed run left half written."""
-    new = not file.exists()
-    if new:
+    if not file.exists():
         private_file(file)
     line = to_json({"key": key, "item": item}, ensure_ascii=False, default=str) + "\n"
     with file.open("ab+") as end:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
 
 from nacre.eval.expected import Place, Ranks
 from nacre.eval.metrics import contains
 from nacre.grounding.ranking import support
+from nacre.layers.rag import RetrievalAugmented
 from nacre.retrieval.packing import pack
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of
 from nacre.text.tokens import estimate
-
-if TYPE_CHECKING:
-    from langchain_core.documents import Document
-    from langchain_core.messages import AIMessage
-
-    from nacre.layers.rag import RetrievalAugmented
 
 # In the order in which a passage passes them; "none" means that it was used.
 _STAGES = "source parse permission words vectors fusion distinct rerank relevance chunk packing model citation none"

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from nacre.eval.answers import described
@@ -19,11 +20,9 @@ from nacre.eval.questions import is_of
 from nacre.eval.refusal import over
 from nacre.eval.report import Report, fingerprint
 from nacre.eval.running import Run, Suite, carry_out
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 Row = Mapping[str, Any]
 _DEPTHS = (1, 5, 10)
@@ -113,8 +112,6 @@ def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any 
         EvaluationError: the file is missing, or a row lacks a field.
     """
     import tempfile
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     rows = read_rows(data / "questions.jsonl", ("question", "filing", "pages"))
     with (

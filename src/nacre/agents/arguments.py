@@ -13,17 +13,7 @@ from nacre.agents.tool_calls import read_input
 from nacre.agents.trajectory import ActionInput
 from nacre.text.language import tr
 
-_WRAPPINGS = (
-    "args",
-    "arguments",
-    "parameters",
-    "params",
-    "input",
-    "kwargs",
-    "action_input",
-    "tool_input",
-    "properties",
-)
+_WRAPPINGS = "args arguments parameters params input kwargs action_input tool_input properties"
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,7 @@ class Spec:
         if not isinstance(given, dict) or len(given) != 1:
             return given
         key, inner = next(iter(given.items()))
-        if key in self.properties or key not in _WRAPPINGS:
+        if key in self.properties or key not in _WRAPPINGS.split():
             return given
         if isinstance(inner, str) and inner.lstrip()[:1] == "{":
             inner = read_input(inner, tuple(self.properties))

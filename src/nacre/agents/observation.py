@@ -32,7 +32,10 @@ def _text(result: Any) -> str:
     if result is None:
         return ""
     if isinstance(result, (bytes, bytearray, memoryview)):
-        return _bytes(bytes(result))
+        try:
+            return bytes(result).decode("utf-8")
+        except UnicodeDecodeError:
+            return tr("(binary data, {count} bytes)", count=len(bytes(result)))
     if isinstance(result, Document):
         return result.page_content
     if isinstance(result, list) and result and all(isinstance(part, dict) and "type" in part for part in result):
@@ -44,13 +47,6 @@ def _text(result: Any) -> str:
         return to_json(result, ensure_ascii=False, default=str)
     except (ValueError, TypeError, RecursionError):
         return str(result)
-
-
-def _bytes(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return tr("(binary data, {count} bytes)", count=len(data))
 
 
 def frame(text: str) -> str:

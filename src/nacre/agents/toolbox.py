@@ -124,7 +124,10 @@ class ToolRun(Runnable[Any, Outcome]):
         if done:
             failed = getattr(value, "status", "success") == "error"
             return Outcome(value, ok=not failed, artifact=getattr(value, "artifact", None), seconds=seconds)
-        return Outcome(_what_went_wrong(self.spec, value), ok=False, seconds=seconds)
+        if isinstance(value, ValidationError):
+            return Outcome(self.spec.complaint(value), ok=False, seconds=seconds)
+        text = str(value) or type(value).__name__
+        return Outcome(tr("{name} failed: {text}", name=self.tool.name, text=text), ok=False, seconds=seconds)
 
     def _late(self, begin: float) -> Outcome:
         text = tr("{name} gave no result within {timeout_s:g} s.", name=self.tool.name, timeout_s=self.timeout_s)
@@ -140,13 +143,6 @@ def _is_async(tool: BaseTool) -> bool:
     if isinstance(tool, StructuredTool):
         return tool.coroutine is not None
     return type(tool)._arun is not BaseTool._arun
-
-
-def _what_went_wrong(spec: Spec, error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return spec.complaint(error)
-    text = str(error) or type(error).__name__
-    return tr("{name} failed: {text}", name=spec.tool.name, text=text)
 
 
 class Toolbox:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from nacre.errors import ModelError, UsageError
 from nacre.text.language import tr
@@ -64,6 +64,46 @@ class Call:
 
 
 Flow = Generator[Call, Any, AIMessage]
+
+
+class Ready(Runnable[Any, AIMessage]):
+    """Chunks that are there already: called live they are shown, and no run of their own is traced."""
+
+    def __init__(self, *chunks: AIMessageChunk) -> None:
+        self.chunks = chunks
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return merge_chunks(self.chunks)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return merge_chunks(self.chunks)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
+        yield from self.chunks
+
+    async def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessage]:
+        for chunk in self.chunks:
+            yield chunk
+
+
+def attempt(model: Runnable[Any, Any], name: str, options: Mapping[str, Any], asked: Any = None) -> Runnable[Any, Any]:
+    """A call whose failure is a result, so that it costs itself only; `asked` stands in place of the given input."""
+
+    def run(given: Any, config: RunnableConfig) -> Any:
+        try:
+            return model.invoke(asked or given, config, **options)
+        except Exception as error:
+            return error
+
+    async def arun(given: Any, config: RunnableConfig) -> Any:
+        try:
+            return await model.ainvoke(asked or given, config, **options)
+        except Exception as error:
+            return error
+
+    return RunnableLambda(run, afunc=arun, name=name)
 
 
 def _begun(layer: str, flow: Callable[[], Any]) -> Flow:

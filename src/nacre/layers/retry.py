@@ -19,18 +19,8 @@ from nacre.system.net import seconds_to_wait
 
 _STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # By name, since the core imports no provider's SDK.
-_NAMES = frozenset(
-    {
-        "APIConnectionError",
-        "APITimeoutError",
-        "RateLimitError",
-        "InternalServerError",
-        "OverloadedError",
-        "ServiceUnavailable",
-        "TransportError",
-        "ResourceExhausted",
-    }
-)
+_NAMES = """APIConnectionError APITimeoutError RateLimitError InternalServerError OverloadedError ServiceUnavailable
+TransportError ResourceExhausted"""
 
 
 def is_transient(error: Exception) -> bool:
@@ -42,7 +32,7 @@ def is_transient(error: Exception) -> bool:
         return status in _STATUS
     if isinstance(error, ModelUnavailableError | ConnectionError | TimeoutError):
         return True
-    return any(kind.__name__ in _NAMES for kind in type(error).__mro__)
+    return any(kind.__name__ in _NAMES.split() for kind in type(error).__mro__)
 
 
 def retry_after(error: BaseException) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.reasoning.extraction import fenced_blocks
@@ -36,17 +34,11 @@ def python_tool(
     """
 
     def run(code: str) -> str:
-        """Run a program."""
         source = "\n".join(fenced_blocks(code)) or code
         return observation((interpreter or shared_interpreter()).run(source, timeout_s))
 
-    async def arun(code: str) -> str:
-        """Run a program."""
-        return await asyncio.to_thread(run, code)
-
-    return StructuredTool.from_function(
-        run, arun, name=name, description=_DESCRIPTION, metadata={"cost": "free", "changes": False}
-    )
+    metadata = {"cost": "free", "changes": False}
+    return StructuredTool.from_function(run, name=name, description=_DESCRIPTION, metadata=metadata)
 
 
 def observation(execution: Execution) -> str:
