@@ -218,9 +218,8 @@ def reply_of_any(said: Any) -> Item:
     """What a function or an endpoint answered, as `reply_of` gives it."""
     if isinstance(said, Mapping):
         if not isinstance(said.get("answer"), str):
-            raise EvaluationError(
-                tr("The target gave {keys}; an answer needs the text `answer`.", keys=sorted(map(str, said)))
-            )
+            told = tr("The target gave {keys}; an answer needs the text `answer`.", keys=sorted(map(str, said)))
+            raise EvaluationError(told)
         texts = [str(text) for text in said.get("sources") or ()]
         refused = said.get("abstained")
         answer = str(said["answer"])

@@ -96,21 +96,19 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
 def check_suites(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Refuse reports of different suites."""
     if before["suite"] != after["suite"]:
-        raise EvaluationError(
-            tr(
-                "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
-                suite=before["suite"],
-                suite2=after["suite"],
-            )
+        told = tr(
+            "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
+            suite=before["suite"],
+            suite2=after["suite"],
         )
+        raise EvaluationError(told)
 
 
 def check_baseline(report: Mapping[str, Any]) -> None:
     """Refuse a baseline of which questions failed: beside it every loss would look smaller."""
     if failed := failures(report):
-        raise EvaluationError(
-            tr("The baseline is no measure: {failed}. Run it again: only what failed is asked.", failed=failed)
-        )
+        told = tr("The baseline is no measure: {failed}. Run it again: only what failed is asked.", failed=failed)
+        raise EvaluationError(told)
 
 
 def judged(metric: str, beside: Sequence[str] = ()) -> bool:

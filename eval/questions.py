@@ -131,15 +131,14 @@ def check_faults(path: Path, problems: Sequence[str], rows: int, most: float) ->
     """Refuse a file of which a larger share (0 to 1) is wrong than may be, beside the rows that can be used."""
     wrong = faults(problems)
     if len(wrong) > most * (rows + len(wrong)):
-        raise EvaluationError(
-            tr(
-                "{count} mistakes in {path}, nothing was asked: {first} Mend them (nacre eval check lists all), or "
-                "allow them with --max-failed.",
-                count=len(wrong),
-                path=path,
-                first=" · ".join(wrong[:3]),
-            )
+        told = tr(
+            "{count} mistakes in {path}, nothing was asked: {first} Mend them (nacre eval check lists all), or "
+            "allow them with --max-failed.",
+            count=len(wrong),
+            path=path,
+            first=" · ".join(wrong[:3]),
         )
+        raise EvaluationError(told)
 
 
 def strange_uris(questions: Iterable[Question], known: Iterable[str]) -> list[str]:
@@ -220,9 +219,8 @@ def _answers(cells: Mapping[str, Any]) -> tuple[str, ...]:
         if raw == [""]:
             raw = None
     if raw is None or raw == {} or isinstance(raw, bool):
-        raise ValueError(
-            tr("the answer is {raw}; write a text, or [] where the documents hold none.", raw=json.dumps(raw))
-        )
+        told = tr("the answer is {raw}; write a text, or [] where the documents hold none.", raw=json.dumps(raw))
+        raise ValueError(told)
     flat = list(_flat(raw if isinstance(raw, list) else [raw]))
     if raw and not any(flat):
         raise ValueError(tr("the answer is empty; write a text, or [] where the documents hold none."))
@@ -259,9 +257,8 @@ def text_of_file(path: Path, problems: list[str]) -> str:
     try:
         text, charset = decode(data)
     except ParseError as error:
-        raise EvaluationError(
-            tr("{path}: {error}. Save it as CSV or JSON Lines.", path=path, error=error.message.rstrip("."))
-        ) from error
+        told = tr("{path}: {error}. Save it as CSV or JSON Lines.", path=path, error=error.message.rstrip("."))
+        raise EvaluationError(told) from error
     if charset not in ("utf-8", "utf-8-sig", "ascii"):
         problems.append(Note(f"{path.name}: {tr('read as {charset}.', charset=charset)}"))
     return text.removeprefix("\ufeff")

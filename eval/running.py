@@ -201,9 +201,8 @@ def only_writer(out: Path | None) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise EvaluationError(
-                tr("Another run is writing into {out}. Wait for it, or give another --out.", out=out)
-            ) from None
+            told = tr("Another run is writing into {out}. Wait for it, or give another --out.", out=out)
+            raise EvaluationError(told) from None
         for name in ("report.json", "report.md", "report.html"):
             (out / name).unlink(missing_ok=True)
         yield

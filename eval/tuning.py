@@ -182,13 +182,12 @@ def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> d
         if base.encoder is None:
             del values["fusion_weight"]
     elif too_long := [size for size in values.get("chunk_size", ()) if size != AUTO and size > most]:
-        raise EvaluationError(
-            tr(
-                "chunk_size {too_long}: the embedder of this knowledge base reads {most} tokens.",
-                too_long=too_long[0],
-                most=most,
-            )
+        told = tr(
+            "chunk_size {too_long}: the embedder of this knowledge base reads {most} tokens.",
+            too_long=too_long[0],
+            most=most,
         )
+        raise EvaluationError(told)
     return values
 
 
@@ -295,9 +294,8 @@ def read_grid(text: str) -> dict[str, list[Any]]:
         or not grid
         or not all(isinstance(values, list) and values for values in grid.values())
     ):
-        raise EvaluationError(
-            tr('--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}', text=text)
-        )
+        told = tr('--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}', text=text)
+        raise EvaluationError(told)
     wrong = (_problem(name, value) for name, values in grid.items() for value in values)
     if reasons := list(filter(None, wrong)):
         raise EvaluationError(tr("--grid: {reasons}", reasons=reasons[0]))

@@ -177,14 +177,10 @@ def _floors(after: Mapping[str, Any], rules: Rules) -> list[str]:
             value = after.get(name)
             if not isinstance(value, int | float):
                 known = listed(key for key, each in after.items() if isinstance(each, int | float))
-                raise EvaluationError(
-                    tr(
-                        "{option}: there is no figure {name!r}; there are {known}.",
-                        option=option,
-                        name=name,
-                        known=known,
-                    )
+                told = tr(
+                    "{option}: there is no figure {name!r}; there are {known}.", option=option, name=name, known=known
                 )
+                raise EvaluationError(told)
             if sign * (value - limit) < 0:
                 found.append(
                     tr(

@@ -90,6 +90,5 @@ def checked(decision: Any) -> Decision:
     """A decision, or an error that says what one is: nothing is taken for a yes that is not one."""
     if isinstance(decision, bool | str | dict):
         return decision
-    raise UsageError(
-        tr("A decision is True, False, a reason, or other arguments, not {decision!r}.", decision=decision)
-    )
+    told = tr("A decision is True, False, a reason, or other arguments, not {decision!r}.", decision=decision)
+    raise UsageError(told)

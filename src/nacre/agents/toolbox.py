@@ -176,10 +176,8 @@ class Toolbox:
             near = difflib.get_close_matches(name[:80], self.specs, n=1)
             hint = tr(" Did you mean {near}?", near=near[0]) if near else ""
             known = ", ".join(self.specs) or "-"
-            raise ToolError(
-                tr("There is no tool {name!r}.{hint} There are: {known}.", name=name[:80], hint=hint, known=known),
-                tool=name,
-            )
+            told = tr("There is no tool {name!r}.{hint} There are: {known}.", name=name[:80], hint=hint, known=known)
+            raise ToolError(told, tool=name)
         return self.specs[found]
 
 
@@ -191,9 +189,7 @@ def as_tool(item: Any) -> BaseTool:
         try:
             return cast(BaseTool, make_tool(item))
         except ValueError as error:
-            raise UsageError(
-                tr("{item!r} cannot be a tool: {error} Give the function a docstring.", item=item, error=error)
-            ) from error
-    raise UsageError(
-        tr("{name__} is no tool. Give a LangChain tool or a function with a docstring.", name__=type(item).__name__)
-    )
+            told = tr("{item!r} cannot be a tool: {error} Give the function a docstring.", item=item, error=error)
+            raise UsageError(told) from error
+    told = tr("{name__} is no tool. Give a LangChain tool or a function with a docstring.", name__=type(item).__name__)
+    raise UsageError(told)

@@ -117,27 +117,24 @@ def _begun(layer: str, flow: Callable[[], Any]) -> Flow:
         return made
     if isinstance(made, Coroutine):
         made.close()
-    raise UsageError(
-        tr(
-            "{layer}.flow gave {what}, but must be a generator. "
-            "Ask with: reply = yield from self.ask(messages, **kwargs)",
-            layer=layer,
-            what=type(made).__name__,
-        )
+    told = tr(
+        "{layer}.flow gave {what}, but must be a generator. Ask with: reply = yield from self.ask(messages, **kwargs)",
+        layer=layer,
+        what=type(made).__name__,
     )
+    raise UsageError(told)
 
 
 def _refuse_forgotten(layer: str, error: Exception) -> None:
     """Say clearly what is wrong where a flow took `self.ask(…)` for its reply."""
     if "'generator'" in str(error):
-        raise UsageError(
-            tr(
-                "{layer}.flow uses a call as if it were its result ({error}). Write `yield from` before it: "
-                "reply = yield from self.ask(messages, **kwargs)",
-                layer=layer,
-                error=error,
-            )
-        ) from error
+        told = tr(
+            "{layer}.flow uses a call as if it were its result ({error}). Write `yield from` before it: "
+            "reply = yield from self.ask(messages, **kwargs)",
+            layer=layer,
+            error=error,
+        )
+        raise UsageError(told) from error
 
 
 # What LangChain needs in every chunk to read its content; it merges these two by equality.
@@ -170,14 +167,12 @@ class Run:
             self.pending, self._result = None, done.value
             return
         if not isinstance(self.pending, Call):
-            raise UsageError(
-                tr(
-                    "{layer}.flow yielded {what}, not a Call. "
-                    "Ask with: reply = yield from self.ask(messages, **kwargs)",
-                    layer=self.layer,
-                    what=type(self.pending).__name__,
-                )
+            told = tr(
+                "{layer}.flow yielded {what}, not a Call. Ask with: reply = yield from self.ask(messages, **kwargs)",
+                layer=self.layer,
+                what=type(self.pending).__name__,
             )
+            raise UsageError(told)
 
     def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
         """The pending call is done: go on to the next one."""
@@ -200,13 +195,12 @@ class Run:
     def answer(self) -> AIMessage:
         """The flow's answer, with the usage of all the model calls that were made for it."""
         if not isinstance(self._result, AIMessage):
-            raise UsageError(
-                tr(
-                    "{layer}.flow returned {what}, not an AIMessage. A call needs `yield from` before it.",
-                    layer=self.layer,
-                    what=type(self._result).__name__,
-                )
+            told = tr(
+                "{layer}.flow returned {what}, not an AIMessage. A call needs `yield from` before it.",
+                layer=self.layer,
+                what=type(self._result).__name__,
             )
+            raise UsageError(told)
         if self.usage is None or self.usage == self._result.usage_metadata:
             return self._result
         return self._result.model_copy(update={"usage_metadata": self.usage})
@@ -219,13 +213,12 @@ class Run:
         shown = merge_chunks(self.shown)
         said, whole = text_of(shown), text_of(answer)
         if not whole.startswith(said):
-            raise UsageError(
-                tr(
-                    "{layer} showed text that its answer does not begin with: "
-                    "a call that is rewritten must not be live. Leave live=True out of its ask.",
-                    layer=self.layer,
-                )
+            told = tr(
+                "{layer} showed text that its answer does not begin with: "
+                "a call that is rewritten must not be live. Leave live=True out of its ask.",
+                layer=self.layer,
             )
+            raise UsageError(told)
         return AIMessageChunk(
             content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,
             additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
@@ -258,9 +251,8 @@ class Live:
     def message(self) -> AIMessage:
         """The whole, unfiltered message."""
         if not self.chunks:
-            raise ModelError(
-                tr("The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.")
-            )
+            told = tr("The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.")
+            raise ModelError(told)
         return merge_chunks(self.chunks)
 
     def _show(self, chunks: Sequence[AIMessageChunk]) -> Sequence[AIMessageChunk]:

@@ -71,13 +71,12 @@ class ChatModelDecorator(BaseChatModel):
             raise UsageError(tr("{name}: {error}", name=name, error=error)) from error
         for name in ("cache", "rate_limiter", "custom_get_token_ids", "output_version"):
             if name in self.model_fields_set and getattr(self, name) is not None:
-                raise UsageError(
-                    tr(
-                        "{name__} is a layer and does not use {name!r}. Give it to the innermost model.",
-                        name__=type(self).__name__,
-                        name=name,
-                    )
+                told = tr(
+                    "{name__} is a layer and does not use {name!r}. Give it to the innermost model.",
+                    name__=type(self).__name__,
+                    name=name,
                 )
+                raise UsageError(told)
 
     # --- what a layer writes ------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from nacre.errors import UsageError
 from nacre.reasoning.interpreter import Execution, out_of_time
-from nacre.reasoning.sandbox.answer import execution_in
 from nacre.reasoning.sandbox.budget import Budget
+from nacre.reasoning.sandbox.outcome import execution_in
 from nacre.reasoning.sandbox.values import printable
 from nacre.text.language import tr
 

@@ -20,11 +20,10 @@ from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
 from nacre.reasoning.sandbox.budget import Budget
-from nacre.reasoning.sandbox.exchange import Record, exchange
+from nacre.reasoning.sandbox.exchange import Record, Stop, exchange
 from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
 from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
-from nacre.reasoning.sandbox.stop import Stop
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
 from nacre.text.language import listed, tr
 from nacre.validation import expect
