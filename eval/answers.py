@@ -38,9 +38,6 @@ _CITED = ("citation_precision", "citation_recall", "citation_answer")
 METRICS = ("contains", "em", "f1", "evidence", *_CITED, "same_language", "abstained")
 
 
-_REWARD = ("reward",)
-
-
 def evaluate_answers(
     data: Path,
     model: BaseChatModel,
@@ -113,7 +110,7 @@ def ask_all(
     strange = strange_uris(questions, (d["uri"] for d in base.documents()))
     settings = {"data": name, **described(built, base), **({"as": list(principals)} if principals else {})}
     problems = [*problems, *strange]
-    more = _REWARD if isinstance(model, BestOf) else ()
+    more = ("reward",) if isinstance(model, BestOf) else ()
     return asked(partial(reply_of, built), questions, problems, settings, base, more, **run)
 
 
@@ -351,9 +348,8 @@ def _same_language(question: str, answer: str) -> float | None:
 
 def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:
     """Whether a quote stands in its document, at its place, literally."""
-    return (
-        bool(citation["quote"]) and base.text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
-    )
+    quote = citation["quote"]
+    return bool(quote) and base.text(citation["uri"])[citation["start"] : citation["end"]] == quote
 
 
 if __name__ == "__main__":

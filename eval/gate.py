@@ -78,7 +78,13 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     Raises:
         EvaluationError: the reports are of different suites, share no question, or questions of the baseline failed.
     """
-    check_suites(before, after)
+    if before["suite"] != after["suite"]:
+        told = tr(
+            "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
+            suite=before["suite"],
+            suite2=after["suite"],
+        )
+        raise EvaluationError(told)
     check_baseline(before)
     found = paired(before, after)
     if not found.pairs:
@@ -91,17 +97,6 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     changes = [[_turned(metric, values[metric].get(id)) for id in found.pairs] for metric in tested]
     ps = dict(zip(tested, paired_losses(grouped(changes, list(groups.values()))), strict=True))
     return [_change(metric, both, ps.get(metric), groups) for metric, both in values.items()]
-
-
-def check_suites(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse reports of different suites."""
-    if before["suite"] != after["suite"]:
-        told = tr(
-            "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
-            suite=before["suite"],
-            suite2=after["suite"],
-        )
-        raise EvaluationError(told)
 
 
 def check_baseline(report: Mapping[str, Any]) -> None:

@@ -58,6 +58,7 @@ _FURTHEST = 40  # characters before an answer in which it may be denied
 _LONGEST = 4000  # characters of an answer that a regular expression reads
 
 
+@lru_cache(maxsize=4096)  # of passages: many questions are shown the same
 def normalise(text: str) -> str:
     """An answer as it is compared: tokens of its canonical form, without punctuation and articles, joined by blanks.
 
@@ -65,11 +66,6 @@ def normalise(text: str) -> str:
     '1200 cny 每 年'
     """
     return " ".join(tokens(text))
-
-
-@lru_cache(maxsize=4096)  # of passages: many questions are shown the same
-def _known(text: str) -> str:
-    return normalise(text)
 
 
 def tokens(text: str) -> list[str]:
@@ -88,7 +84,7 @@ def _equals(answer: str, gold: str) -> bool:
         return bool(pattern_of(gold).fullmatch(answer.strip()[:_LONGEST]))
     if NUMBER.fullmatch(gold):
         return len(tokens(answer)) <= 2 and bool(contains(answer, [gold]))
-    return _known(answer) == _known(plain(gold))
+    return normalise(answer) == normalise(plain(gold))
 
 
 def token_f1(answer: str, gold: Sequence[str]) -> float:
@@ -100,8 +96,8 @@ def token_f1(answer: str, gold: Sequence[str]) -> float:
 
 
 def _overlap(answer: str, gold: str) -> float:
-    found, said = _found(answer, gold), _known(answer)
-    wanted = _known(plain(gold)) if found is None else _known(found)
+    found, said = _found(answer, gold), normalise(answer)
+    wanted = normalise(plain(gold)) if found is None else normalise(found)
     if found is None and (gold.startswith(REGEX) or f" {wanted} " in f" {said} "):
         return 0.0
     words, others = Counter(said.split()), Counter(wanted.split())
@@ -139,7 +135,7 @@ def _found(answer: str, gold: str) -> str | None:
         return _near(answer, number)
     if len(gold) == 1 and gold.isascii() and gold.isalpha():
         return gold if _lettered(answer, gold.upper()) else None
-    said, wanted = f" {_known(answer)} ", _known(plain(gold))
+    said, wanted = f" {normalise(answer)} ", normalise(plain(gold))
     at = said.find(f" {wanted} ") if wanted else -1
     while at >= 0:
         if not _denied(said[max(0, at - _FURTHEST) : at + 1], wanted):

@@ -89,7 +89,9 @@ def replay_report(path: Path, *, interpreter: CodeInterpreter | None = None, **r
 def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
     code, printed = runnable(str(row["program"]), str(row.get("entry", "")))
     execution = python.run(code, _TIMEOUT_S)
-    found = _printed(execution.stdout) if printed else execution.value
+    found = execution.value
+    if printed:  # the last line that says something
+        found = next((line.strip() for line in reversed(execution.stdout.splitlines()) if line.strip()), None)
     correct = execution.status == "ok" and is_correct(found, row["answer"], rule_of(row, name))
     published = row.get("published_correct")
     return {
@@ -115,11 +117,6 @@ def runnable(program: str, entry: str) -> tuple[str, bool]:
     if re.fullmatch(r"[A-Za-z_]\w*(\(\))?", entry) and entry not in ("expr", "solution()"):
         return f"{program}\n{entry}", False
     return program, False
-
-
-def _printed(stdout: str) -> str | None:
-    lines = [line.strip() for line in stdout.splitlines() if line.strip()]
-    return lines[-1] if lines else None
 
 
 def is_correct(found: Any, gold: Any, rule: Rule) -> bool:

@@ -101,7 +101,9 @@ def tune(
     defaults = {**DEFAULT, **of_layer}
     present = {name: base.settings.get(name, defaults[name]) for name in values}
     dev, held = _halves(questions)
-    combinations = _combinations(values, present)
+    combinations = [dict(zip(values, some, strict=True)) for some in itertools.product(*values.values())]
+    if present not in combinations:  # those of one chunk size stand together
+        combinations.insert(0, present)
     cuts = len({settings.get("chunk_size") for settings in combinations}) - 1
     total, done = len(combinations) * len(dev) + 2 * len(held) + cuts * base.stats()["documents"], itertools.count(1)
     once = ResponseCache(inner=model)
@@ -189,12 +191,6 @@ def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> d
         )
         raise EvaluationError(told)
     return values
-
-
-def _combinations(values: Mapping[str, Sequence[Any]], present: Settings) -> list[Settings]:
-    """All combinations, and today's settings among them; those of one chunk size stand together."""
-    made = [dict(zip(values, some, strict=True)) for some in itertools.product(*values.values())]
-    return made if present in made else [present, *made]
 
 
 def _halves(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:

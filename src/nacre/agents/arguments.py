@@ -31,9 +31,8 @@ class Spec:
         properties = dict(tool.args)
         schema: dict[str, Any] = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
         injected = set(getattr(tool.get_input_schema(), "model_fields", {})) - set(properties)
-        by_call = tool.response_format == "content_and_artifact" or (
-            bool(injected) and not isinstance(tool.args_schema, dict)
-        )
+        told = bool(injected) and not isinstance(tool.args_schema, dict)
+        by_call = told or tool.response_format == "content_and_artifact"
         return cls(tool, properties, tuple(name for name in schema.get("required", ()) if name in properties), by_call)
 
     @property
@@ -54,12 +53,8 @@ class Spec:
     def arguments(self, given: ActionInput | None) -> dict[str, Any]:
         """Name and type an input as well as the schema allows; the tool's own validation has the last word."""
         names = tuple(self.properties)
-        if (
-            isinstance(given, str)
-            and given.lstrip()[:1] == "{"
-            and names
-            and _kind(self.properties[names[0]]) != "object"
-        ):
+        is_object = isinstance(given, str) and given.lstrip()[:1] == "{"
+        if isinstance(given, str) and is_object and names and _kind(self.properties[names[0]]) != "object":
             given = read_input(given, names)
         given = self._unwrapped(given)
         if isinstance(given, dict):

@@ -42,7 +42,7 @@ class Fallback(ChatModelDecorator):
         models = self.inner_models
         for n, model in enumerate(models, 1):
             try:
-                target: Runnable[Any, Any] = model if bound is None else _bind(model, bound)
+                target: Runnable[Any, Any] = model if bound is None else model.bind_tools(bound[0], **bound[1])
                 reply: AIMessage = yield Call(target, list(messages), kwargs, live=True)
                 return reply
             except Exception as error:
@@ -64,10 +64,9 @@ class Fallback(ChatModelDecorator):
         """Give tools to every model, each in its own form."""
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
-        bound = {"tools": list(tools), "kwargs": kwargs}
-        for model in self.inner_models:
-            _bind(model, bound)
-        return self.bind(**{_BOUND: bound})
+        for model in self.inner_models:  # one that takes none says so now
+            model.bind_tools(list(tools), **kwargs)
+        return self.bind(**{_BOUND: (list(tools), kwargs)})
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
@@ -78,7 +77,3 @@ class Fallback(ChatModelDecorator):
 
 _BOUND = "nacre_tools"
 """The call option under which the tools of a `Fallback` travel to it."""
-
-
-def _bind(model: BaseChatModel, bound: dict[str, Any]) -> Runnable[Any, Any]:
-    return model.bind_tools(bound["tools"], **bound["kwargs"])

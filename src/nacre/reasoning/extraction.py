@@ -65,7 +65,9 @@ def fenced_blocks(text: str) -> list[str]:
         end = closing.start() if closing else len(text)
         at = closing.end() if closing else len(text)
         if opening["tag"].lower() in _TAGS:
-            blocks.append(_without_margin(text[start:end].rstrip("\n"), opening["indent"]))
+            # A fence in a list or a quotation carries the same margin on every line.
+            lines = text[start:end].rstrip("\n").split("\n")
+            blocks.append("\n".join(line.removeprefix(opening["indent"]) for line in lines))
     return blocks
 
 
@@ -144,10 +146,3 @@ def _dedented(code: str) -> str:
     margins = [len(line) - len(line.lstrip(" \t")) for line in code.split("\n") if line.strip()]
     cut = min(margins, default=0)
     return "\n".join(line[cut:] if line.strip() else "" for line in code.split("\n"))
-
-
-def _without_margin(code: str, margin: str) -> str:
-    """A fence in a list or a quotation carries the same margin on every line."""
-    if not margin:
-        return code
-    return "\n".join(line.removeprefix(margin) for line in code.split("\n"))

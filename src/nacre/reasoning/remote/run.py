@@ -75,11 +75,12 @@ class RemoteRun:
     def preparation(self) -> str:
         """Source to run there first: it needs no more of the program than which packages it names."""
         packages = [name for name, words in _PACKAGES.items() if re.search(rf"\b(?:{words})\b", self._program)]
-        sent = repr(json.dumps({"modules": _sources(), "packages": packages}))
+        modules = {name: _source(f"sandbox/inside/{name}.py") for name in _MODULES}
+        sent = repr(json.dumps({"modules": modules, "packages": packages}))
         return (
             "import json as _json, types as _types\n"
             "_nacre = _types.ModuleType('_nacre')\n"
-            f"exec(compile({_bootstrap()!r}, '<nacre>', 'exec'), _nacre.__dict__)\n"
+            f"exec(compile({_source('remote/bootstrap.py')!r}, '<nacre>', 'exec'), _nacre.__dict__)\n"
             f"_nacre.prepare(**_json.loads({sent}))\n"
         )
 
@@ -136,11 +137,5 @@ class RemoteRun:
 
 
 @cache
-def _sources() -> dict[str, str]:
-    folder = files("nacre.reasoning.sandbox.inside")
-    return {name: (folder / f"{name}.py").read_text("utf-8") for name in _MODULES}
-
-
-@cache
-def _bootstrap() -> str:
-    return (files("nacre.reasoning.remote") / "bootstrap.py").read_text("utf-8")
+def _source(place: str) -> str:
+    return (files("nacre.reasoning") / place).read_text("utf-8")

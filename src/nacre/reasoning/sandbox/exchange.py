@@ -100,17 +100,12 @@ class Stop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: Child | None = None
-        self._asked = False
-
-    @property
-    def asked(self) -> bool:
-        """Whether the run is to end."""
-        return self._asked
+        self.asked = False  # whether the run is to end
 
     def now(self) -> None:
         """End the run; nothing happens when it is over."""
         with self._lock:
-            self._asked = True
+            self.asked = True
             if self._child is not None:
                 kill(self._child)
 
@@ -119,7 +114,7 @@ class Stop:
         """While this lasts, `now` kills the child; its descriptors must stay open as long."""
         with self._lock:
             self._child = child
-            if self._asked:
+            if self.asked:
                 kill(child)
         try:
             yield

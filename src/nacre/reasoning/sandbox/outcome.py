@@ -78,12 +78,8 @@ def from_exit(record: Record, code: int, cpu_s: float, cpu_limit_s: int) -> Exec
     number = -code
     if number in (signal.SIGKILL, signal.SIGXCPU):
         if cpu_s >= cpu_limit_s - 1:
-            return _execution(
-                record,
-                "timeout",
-                tr("The program used more than {cpu_limit_s} s of processor time.", cpu_limit_s=cpu_limit_s),
-                "cpu",
-            )
+            text = tr("The program used more than {cpu_limit_s} s of processor time.", cpu_limit_s=cpu_limit_s)
+            return _execution(record, "timeout", text, "cpu")
         return _execution(record, "memory", tr("The kernel ended the program because memory ran out."), "memory")
     name = signal.Signals(number).name if number in signal.Signals.__members__.values() else str(number)
     if number == signal.SIGSYS:
