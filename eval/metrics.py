@@ -12,6 +12,7 @@ from functools import lru_cache
 from nacre.eval.canonical import canonical
 from nacre.eval.gold import DATE, NUMBER, REGEX, parts_of, pattern_of
 from nacre.text.han import HAN
+from nacre.text.vocabulary import vocabulary
 
 # --- rankings ---------------------------------------------------------------------------------------------------------
 
@@ -49,11 +50,7 @@ _ARTICLES = re.compile(r"\b(?:an?|the)\b(?=\s+\w)")
 _TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:\.\d+)?")
 _LETTER = re.compile(r"\(?([A-Za-z])[).]?")
 # What right before an answer says that it is none.
-_DENIED = re.compile(
-    r" (?:(?:not|never|non|nor|neither|without)(?: (?:be|been|yet|any|always|currently|fully|necessarily))?"
-    r"|no(?: longer| such)?|rather than|instead of"
-    r"|(?:不|未|无|非|没|勿)(?: [可能会予得再是必需须用要有许应该准被给])?) $"
-)
+_DENIED = re.compile("|".join(vocabulary("nacre.eval", "sayings")["denied"]))
 _FURTHEST = 40  # characters before an answer in which it may be denied
 _LONGEST = 4000  # characters of an answer that a regular expression reads
 

@@ -167,12 +167,14 @@ class Run:
             self.pending, self._result = None, done.value
             return
         if not isinstance(self.pending, Call):
-            told = tr(
-                "{layer}.flow yielded {what}, not a Call. Ask with: reply = yield from self.ask(messages, **kwargs)",
-                layer=self.layer,
-                what=type(self.pending).__name__,
+            raise UsageError(
+                tr(
+                    "{layer}.flow yielded {what}, not a Call. "
+                    "Ask with: reply = yield from self.ask(messages, **kwargs)",
+                    layer=self.layer,
+                    what=type(self.pending).__name__,
+                )
             )
-            raise UsageError(told)
 
     def send(self, got: Any, shown: Sequence[AIMessageChunk] = ()) -> None:
         """The pending call is done: go on to the next one."""

@@ -122,8 +122,12 @@ def suite_class(base: type, make: Make) -> type:
         The subclass, with the capabilities of `CapableChatModel`.
     """
     shown: dict[str, Any] = {"chat_model_class": _Factory(make), "chat_model_params": {"model": "capable"}}
-    fields = {name: property(lambda _, value=value: value) for name, value in {**shown, **CAPABILITIES}.items()}
+    fields = {name: _constant(value) for name, value in {**shown, **CAPABILITIES}.items()}
     return type(f"Test{base.__name__}", (base,), fields)
+
+
+def _constant(value: Any) -> property:
+    return property(lambda self: value)
 
 
 class _Factory:
