@@ -39,12 +39,8 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
         if not isinstance(turns, list) or not turns:
             problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
-        asked = [
-            question_of(
-                f"{path.name}:{id}.{n}", {**(turn if isinstance(turn, dict) else {}), "id": f"{id}.{n}"}, problems
-            )
-            for n, turn in enumerate(turns, 1)
-        ]
+        named = {f"{id}.{n}": turn if isinstance(turn, dict) else {} for n, turn in enumerate(turns, 1)}
+        asked = [question_of(f"{path.name}:{name}", {**turn, "id": name}, problems) for name, turn in named.items()]
         if all(asked):  # without one of its turns the others mean something else
             found.append(Conversation(id, tuple(replace(turn, group=id) for turn in asked if turn)))
     if not found:

@@ -67,14 +67,10 @@ def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     by_month: dict[str, list[Mapping[str, Any]]] = {}
     for exchange in exchanges:
         by_month.setdefault(time.strftime("%Y-%m", time.gmtime(float(exchange["at"]))), []).append(exchange)
-    months = [
-        {
-            "month": month,
-            "questions": len(rows),
-            "refused": round(sum(bool(r.get("abstained")) for r in rows) / len(rows), 4),
-        }
-        for month, rows in sorted(by_month.items())
-    ]
+    months = []
+    for month, rows in sorted(by_month.items()):
+        refused = round(sum(bool(row.get("abstained")) for row in rows) / len(rows), 4)
+        months.append({"month": month, "questions": len(rows), "refused": refused})
     *earlier, last = [by_month[str(month["month"])] for month in months] or [[]]
     before = [exchange for rows in earlier for exchange in rows]
     known = {word for exchange in before for word in _words(exchange)}

@@ -182,15 +182,8 @@ def _floors(after: Mapping[str, Any], rules: Rules) -> list[str]:
                 )
                 raise EvaluationError(told)
             if sign * (value - limit) < 0:
-                found.append(
-                    tr(
-                        "{name} is {value}; {option} asks for {limit}.",
-                        name=name,
-                        value=f"{value:.3f}",
-                        option=option,
-                        limit=limit,
-                    )
-                )
+                asked = {"name": name, "value": f"{value:.3f}", "option": option, "limit": limit}
+                found.append(tr("{name} is {value}; {option} asks for {limit}.", **asked))
     return found
 
 

@@ -210,13 +210,8 @@ class ProgramAided(ChatModelDecorator):
         elif Evidence.of(trial.reply).sources:  # the inner layer's citations were of the program's text
             more |= {"abstained": False, "citations": found[1]}
         answer = found[0] if found else refusal(task.language)
-        return with_nacre(
-            _bare(trial.reply, answer),
-            program=trial.program,
-            value=trial.plain,
-            execution=_as_data(trial.execution),
-            **more,
-        )
+        more |= {"program": trial.program, "value": trial.plain, "execution": _as_data(trial.execution)}
+        return with_nacre(_bare(trial.reply, answer), **more)
 
     def _unsolved(self, trial: _Trial, attempts: int, task: _Task) -> AIMessage:
         own: dict[str, Any] = {"program": trial.program, "value": None, "attempts": attempts}

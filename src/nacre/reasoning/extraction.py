@@ -112,11 +112,8 @@ def _bare(text: str) -> str:
 
 def _goes_on(line: str, run: list[str]) -> bool:
     """Whether a line that says nothing by itself belongs to the code above: blank, indented, or a name set there."""
-    return (
-        not line.strip()
-        or line[:1] in " \t"
-        or (line.isidentifier() and any(above.startswith(line) for above in run[-_NEAR:]))
-    )
+    named = line.isidentifier() and any(above.startswith(line) for above in run[-_NEAR:])
+    return named or not line.strip() or line[:1] in " \t"
 
 
 def _is_code(line: str) -> bool:
@@ -124,11 +121,8 @@ def _is_code(line: str) -> bool:
 
 
 def _weight(lines: list[str]) -> int:
-    return sum(
-        1
-        for line in lines
-        if line.strip() and not line.lstrip().startswith("#") and (_is_code(line) or line[:1] in " \t")
-    )
+    said = (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return sum(_is_code(line) or line[:1] in " \t" for line in said)
 
 
 def _cleaned(code: str) -> str:

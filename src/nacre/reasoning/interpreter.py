@@ -70,12 +70,8 @@ class Execution:
         if not 0 <= data["seconds"] <= _LONGEST_S:  # nor nan, nor an integer that no float holds
             raise ValueError("not seconds")
         texts: dict[str, Any] = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
-        run = cls(
-            data["status"],
-            seconds=float(data["seconds"]),
-            limit=data["limit"] and printable(data["limit"][:100]),
-            **texts,
-        )
+        limit = data["limit"] and printable(data["limit"][:100])
+        run = cls(data["status"], seconds=float(data["seconds"]), limit=limit, **texts)
         budget = Budget(timeout_s)
         try:
             return replace(run, value=decode(data["value"], budget), reads=decode_places(data["reads"], budget))

@@ -57,15 +57,8 @@ class RemoteRun:
         self._lengths = {"stdout": 0, "stderr": 0}
         self._answer: str | None = None
         self._program = code
-        request = {
-            "code": code,
-            "inputs": dict(inputs or {}),
-            "value_limit": limits.value,
-            "lacks": "",
-            "memory": limits.memory,
-            "output": limits.output,
-            "mark": self.mark,
-        }
+        request = {"code": code, "inputs": dict(inputs or {}), "lacks": "", "mark": self.mark}
+        request |= {"value_limit": limits.value, "memory": limits.memory, "output": limits.output}
         try:
             self._request = json.dumps(request)
         except (TypeError, ValueError, RecursionError) as error:

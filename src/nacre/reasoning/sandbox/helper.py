@@ -25,14 +25,8 @@ from nacre.text.language import N_, tr
 
 _START_S, _FORK_S = 60.0, 10.0
 _AHEAD = 2  # children that wait for a program
-_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "LC_ALL": "C.UTF-8",
-    "HOME": "/box/tmp",
-    "TMPDIR": "/box/tmp",
-    "MALLOC_ARENA_MAX": "1",
-}
-_ENVIRONMENT |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/box/tmp", "TMPDIR": "/box/tmp"}
+_ENVIRONMENT |= {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _START = "import sys; sys.path += sys.argv[2:]; from inside.launcher import main; main()"
 # What a machine may lack, and the cure.
 _CURES = {

@@ -14,10 +14,8 @@ from nacre.system.confinement import landlock, linux, namespaces, seccomp, sysca
 
 from . import preload, program, rlimits
 
-_ANSWER_FD, _PROGRAM_FD = (
-    700,
-    701,
-)  # above the limit on descriptors, out of the way of programs that close all they know
+# Above the limit on descriptors, out of the way of programs that close all they know.
+_ANSWER_FD, _PROGRAM_FD = 700, 701
 _NONCE_BYTES = 16
 
 

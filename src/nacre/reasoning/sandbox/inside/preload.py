@@ -75,13 +75,8 @@ def _names(loaded: list[str]) -> dict[str, Any]:
     import math
     import statistics
 
-    names: dict[str, Any] = {
-        "math": math,
-        "statistics": statistics,
-        "datetime": datetime.datetime,
-        "date": datetime.date,
-    }
-    names["timedelta"] = datetime.timedelta
+    names: dict[str, Any] = {"math": math, "statistics": statistics}
+    names |= {"datetime": datetime.datetime, "date": datetime.date, "timedelta": datetime.timedelta}
     if "numpy" in loaded:
         names["np"] = sys.modules["numpy"]
     if "dateutil.relativedelta" in loaded:
