@@ -57,7 +57,7 @@ class RemoteRun:
         self._lengths = {"stdout": 0, "stderr": 0}
         self._answer: str | None = None
         self._program = code
-        request = {"code": code, "inputs": dict(inputs or {}), "lacks": "", "mark": self.mark}
+        request: dict[str, Any] = {"code": code, "inputs": dict(inputs or {}), "lacks": "", "mark": self.mark}
         request |= {"value_limit": limits.value, "memory": limits.memory, "output": limits.output}
         try:
             self._request = json.dumps(request)
