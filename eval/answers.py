@@ -7,10 +7,12 @@ from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
-from langchain_core.messages import BaseMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
 
+from nacre import __version__, prompts
 from nacre.errors import EvaluationError
 from nacre.eval.datasets import load_retrieval
 from nacre.eval.items import Item, failures, went_wrong, worst
@@ -20,26 +22,20 @@ from nacre.eval.report import Report, fingerprint
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import MAX_FAILED, Run, Suite, carry_out
 from nacre.eval.targets import is_refusal, over_http
+from nacre.eval.verdict import Rules, gated
 from nacre.grounding.citations import statements
 from nacre.layers.best_of import BestOf, Judge
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.stack import build
 from nacre.text.language import language_of, tr
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 # How an item names a place: "[1] file:///handbook.md [120:184] quoted text".
 PLACE = r"\[(?P<n>\d+)\] (?P<uri>.*?) \[(?P<start>\d+):(?P<end>\d+)\](?P<quote>.*)"
 _KEPT = ("tokens_in", "tokens_out", "seconds", "understood_as")  # of a reply, in its item
 _CITED = ("citation_precision", "citation_recall", "citation_answer")
 METRICS = ("contains", "em", "f1", "evidence", *_CITED, "same_language", "abstained")
-
-
-_REWARD = ("reward",)
 
 
 def evaluate_answers(
@@ -72,7 +68,6 @@ def evaluate_answers(
         EvaluationError: nothing usable is in the files, or more of them is wrong than `max_failed`.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     questions, problems = load_questions(data)
     check_faults(data, problems, len(questions), run.get("max_failed", MAX_FAILED))
@@ -109,14 +104,13 @@ def ask_all(
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-    from nacre.stack import build
 
     layers = {"layers": [{"use": "rag", "k": k}]} if stack is None else {"layers": stack.get("layers") or []}
     built = build(layers, kb=base, principals=principals, leaf=model)
     strange = strange_uris(questions, (d["uri"] for d in base.documents()))
     settings = {"data": name, **described(built, base), **({"as": list(principals)} if principals else {})}
     problems = [*problems, *strange]
-    more = _REWARD if isinstance(model, BestOf) else ()
+    more = ("reward",) if isinstance(model, BestOf) else ()
     return asked(partial(reply_of, built), questions, problems, settings, base, more, **run)
 
 
@@ -164,7 +158,6 @@ def assert_answers(
     Raises:
         AssertionError: a figure is too low, a must-pass question went wrong, or a question failed; it names them.
     """
-    from nacre.eval.verdict import Rules, gated
 
     report = evaluate_target(target, questions)
     data = report.data()
@@ -222,9 +215,8 @@ def reply_of_any(said: Any) -> Item:
     """What a function or an endpoint answered, as `reply_of` gives it."""
     if isinstance(said, Mapping):
         if not isinstance(said.get("answer"), str):
-            raise EvaluationError(
-                tr("The target gave {keys}; an answer needs the text `answer`.", keys=sorted(map(str, said)))
-            )
+            told = tr("The target gave {keys}; an answer needs the text `answer`.", keys=sorted(map(str, said)))
+            raise EvaluationError(told)
         texts = [str(text) for text in said.get("sources") or ()]
         refused = said.get("abstained")
         answer = str(said["answer"])
@@ -236,11 +228,6 @@ def reply_of_any(said: Any) -> Item:
     return {"answer": answer, "abstained": is_refusal(answer) if refused is None else bool(refused), "hits": hits}
 
 
-def answered(stack: BaseChatModel, question: Question, base: KnowledgeBase, **call: Any) -> Item:
-    """Ask one question and score the answer."""
-    return scored(question, reply_of(stack, question, **call), base)
-
-
 def depends_on(settings: Mapping[str, Any], base: KnowledgeBase | None) -> str:
     """What replies depend on: all settings but the name of the file, and where the documents are and who sees them."""
     documents = [f"{d['uri']} {d.get('principals')}" for d in base.documents()] if base else []
@@ -249,7 +236,6 @@ def depends_on(settings: Mapping[str, Any], base: KnowledgeBase | None) -> str:
 
 def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[str, Any]:
     """What was measured, so that two reports can say what differs between them."""
-    from nacre import __version__, prompts
     from nacre.stack import explain
 
     data = explain(stack)
@@ -271,7 +257,6 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
 
 def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
     """The prompts of some layers, "v2 1f0c33aa" by id, with fingerprints of their texts; of a layer not ours, all."""
-    from nacre import prompts
     from nacre.stack import LAYERS
 
     names = [layer["use"] if isinstance(layer, dict) else layer for layer in layers]
@@ -363,9 +348,8 @@ def _same_language(question: str, answer: str) -> float | None:
 
 def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:
     """Whether a quote stands in its document, at its place, literally."""
-    return (
-        bool(citation["quote"]) and base.text(citation["uri"])[citation["start"] : citation["end"]] == citation["quote"]
-    )
+    quote = citation["quote"]
+    return bool(quote) and base.text(citation["uri"])[citation["start"] : citation["end"]] == quote
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_NAMES = "january february march april may june july august september october november december"
-_MONTHS = _NAMES.split()
+from nacre.text.vocabulary import vocabulary
+
+_WRITTEN = vocabulary("nacre.eval", "canonical")
+_MONTHS: tuple[str, ...] = _WRITTEN["months"]
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" if len(name) > 3 else name for name in _MONTHS)
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})(?:,? (\d{{4}}))?\b")
 _MONTH_FIRST = re.compile(rf"\b({_MONTH}) (\d{{1,2}})(?:st|nd|rd|th)?(?:,? (\d{{4}}))?\b(?!\.?\d)")
@@ -25,13 +27,8 @@ _HAN_NUMBER = re.compile(
     r"(?:(?<=百分之.)|(?<=百分之..)|(?<=百分之...)"
     r"|(?=[年月日号天周岁元米人次点小个分页章条克公千厘毫块欧美英港倍层楼份名位台张件种级星钟%]))"
 )
-_SMALL_NAMES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-seventeen eighteen nineteen"""
-_SMALL = {name: n for n, name in enumerate(_SMALL_NAMES.split())}
-_TENS = {
-    name: 10 * n
-    for n, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
-}
+_SMALL = {name: n for n, name in enumerate(_WRITTEN["small"])}
+_TENS = {name: 10 * n for n, name in enumerate(_WRITTEN["tens"], 2)}
 _LARGE = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _WORD = "|".join(sorted({**_SMALL, **_TENS, **_LARGE}, key=len, reverse=True))
 _WORDS = re.compile(rf"(?<![\d.] )\b(?:{_WORD})(?:(?:-| and | )(?:{_WORD}))*\b")
@@ -41,30 +38,8 @@ _TIMES = re.compile(
     r"(万亿|亿|千万|百万|十万|万|千(?![克米瓦卡字])|hundred|thousand|million|billion|bn\b|mn\b)"
 )
 _FACTORS = {"万亿": 10**12, "千万": 10**7, "百万": 10**6, "十万": 10**5, "bn": 10**9, "mn": 10**6, **_PLACES, **_LARGE}
-_CURRENCIES = {
-    "eur": "euros?|eur|€|欧元",
-    "usd": r"us dollars?|dollars?|us\$|usd|\$|美元|美金",
-    "gbp": "pounds? sterling|gbp|£|英镑",
-    "jpy": "yen|jpy|日元",
-    "hkd": r"hk\$|hkd|港元|港币",
-    "cny": "yuan|rmb|cny|¥|人民币|元|块钱|块",
-}
-_UNITS = {
-    "percent": "percent|per cent|%",
-    "month": "months?|个月",
-    "day": "days?|天",
-    "hour": "hours?|hrs?|个小时|小时|个钟头|钟头",
-    "minute": "minutes?|mins?|分钟",
-    "second": "seconds?|secs?|秒钟?",
-    "week": "weeks?|周|个星期|星期|个礼拜",
-    "year": "years?",
-    "km": "kilomet(?:er|re)s?|km|公里|千米",
-    "cm": "centimet(?:er|re)s?|cm|厘米",
-    "mm": "millimet(?:er|re)s?|mm|毫米",
-    "m": "met(?:er|re)s?|m|米",
-    "kg": "kilograms?|kilos?|kg|公斤|千克",
-    "celsius": "°c|degrees celsius|摄氏度|℃",
-}
+_CURRENCIES = {unit: "|".join(said) for unit, said in _WRITTEN["currencies"].items()}
+_UNITS = {unit: "|".join(said) for unit, said in _WRITTEN["units"].items()}
 _MONEY = "|".join(f"(?P<{unit}>{names})" for unit, names in _CURRENCIES.items())
 _MEASURES = "|".join(f"(?P<{unit}>{names})" for unit, names in {**_CURRENCIES, **_UNITS}.items())
 # What has no end is possessive: texts of one character must not take for ever.

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.errors import EvaluationError
 from nacre.eval.answers import METRICS, depends_on, described, reply_of, scored
@@ -16,10 +18,8 @@ from nacre.eval.items import Item
 from nacre.eval.questions import Question, question_of
 from nacre.eval.report import Report
 from nacre.eval.running import Run, Suite, attempted, carry_out, timed
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,8 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
         if not isinstance(turns, list) or not turns:
             problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
-        asked = [
-            question_of(
-                f"{path.name}:{id}.{n}", {**(turn if isinstance(turn, dict) else {}), "id": f"{id}.{n}"}, problems
-            )
-            for n, turn in enumerate(turns, 1)
-        ]
+        named = {f"{id}.{n}": turn if isinstance(turn, dict) else {} for n, turn in enumerate(turns, 1)}
+        asked = [question_of(f"{path.name}:{name}", {**turn, "id": name}, problems) for name, turn in named.items()]
         if all(asked):  # without one of its turns the others mean something else
             found.append(Conversation(id, tuple(replace(turn, group=id) for turn in asked if turn)))
     if not found:
@@ -71,7 +67,6 @@ def evaluate_chat(
         EvaluationError: the file is missing, or no conversation is in it.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.retrieval.knowledge_base import KnowledgeBase
     from nacre.stack import build
 
     conversations, problems = load_conversations(data)

@@ -6,18 +6,16 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.eval.made import Made, in_turn, literal, made_of, passages, shuffled, told_by
 from nacre.eval.metrics import normalise
 from nacre.grounding.questions import Fact, facts, is_clause, question_about, template
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.relevance import content
 from nacre.text.language import language_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Texts = Mapping[str, str]  # of documents, by their addresses
 _LONGEST = 81  # characters of a value that is asked for
@@ -133,8 +131,8 @@ def _comparisons(known: Sequence[Stated], texts: Texts) -> Iterator[Made]:
             groups[normalise(each.fact.row), normalise(each.fact.name)].append(each)
     for first, second in (pair for group in groups.values() for pair in itertools.pairwise(group)):
         one, other = first.fact, second.fact
-        if one.title == other.title or not _apart(first, second, texts):
-            continue
+        if one.title == other.title or first.value in texts[second.uri] or second.value in texts[first.uri]:
+            continue  # neither document holds what the other tells
         what = f"{one.name} of {one.row}" if one.row else one.name
         question = template(
             one.row + one.name,
@@ -164,8 +162,3 @@ def _bridges(known: Sequence[Stated], texts: Texts) -> Iterator[Made]:
                 continue
             found = made_of(question, texts[second.uri], other.start, other.end, second.uri, "bridge")
             yield Made(**{**vars(found), "uri": (first.uri, second.uri)})
-
-
-def _apart(first: Stated, second: Stated, texts: Texts) -> bool:
-    """Whether neither document holds what the other tells."""
-    return first.value not in texts[second.uri] and second.value not in texts[first.uri]

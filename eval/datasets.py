@@ -27,32 +27,24 @@ class Passage:
 
 @dataclass(frozen=True)
 class Retrieval:
-    """A retrieval set in BEIR layout.
-
-    Args:
-        queries: query id -> text, only queries with at least one judged document that is in the corpus.
-    """
+    """A retrieval set in BEIR layout."""
 
     corpus: tuple[Passage, ...]
-    queries: Mapping[str, str]
+    queries: Mapping[str, str]  # texts by id, only of those with a judged document in the corpus
     qrels: Mapping[str, Mapping[str, int]]
     problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RobustnessRow:
-    """A row of the RGB benchmark (Chen et al., 2024, arXiv:2309.01431).
-
-    Args:
-        wrong: passages with the answer replaced by `fake`; empty in most sets.
-    """
+    """A row of the RGB benchmark (Chen et al., 2024, arXiv:2309.01431)."""
 
     id: str
     question: str
     answers: tuple[tuple[str, ...], ...]
     positive: tuple[str, ...]
     negative: tuple[str, ...]
-    wrong: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()  # passages with the answer replaced by `fake`; empty in most sets
     fake: tuple[str, ...] = ()
 
 

@@ -9,15 +9,13 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.postprocessing import distinct
-
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
-    from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.retrieval.retriever import KnowledgeBaseRetriever
 
 _FILES = 2000  # that are looked through at most
 _BYTES = 20_000_000  # of one file
@@ -27,12 +25,7 @@ _TAG = re.compile(r"<[^>]{0,2000}>")
 
 @dataclass(frozen=True)
 class Place:
-    """Where the expected passage stands in a document.
-
-    Args:
-        start: first character of the passage in its text.
-        end: one past the last; a place that is expected as a whole document runs over all of its text.
-    """
+    """Where the expected passage stands in a document; one that is expected as a whole runs over all of its text."""
 
     uri: str
     start: int

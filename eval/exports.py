@@ -6,18 +6,16 @@ import csv
 import io
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
 from nacre.errors import UsageError
 from nacre.eval.answers import PLACE
 from nacre.eval.items import went_wrong
 from nacre.eval.metrics import plain
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.language import listed, tr
 from nacre.text.markers import MARKER
-
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 _LONG = frozenset({"shown", "retrieved", "trajectory"})
 _FORMULA = ("=", "+", "-", "@", "\t")

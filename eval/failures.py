@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.messages import AIMessage
 
@@ -15,28 +15,19 @@ from nacre.eval.items import went_wrong
 from nacre.eval.metrics import plain
 from nacre.eval.stages import STAGES, Diagnosis
 from nacre.eval.why import diagnose
+from nacre.layers.rag import RetrievalAugmented
 from nacre.text.language import tr
 from nacre.text.messages import with_nacre
-
-if TYPE_CHECKING:
-    from nacre.layers.rag import RetrievalAugmented
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Failures that one stage caused.
+    """Failures that one stage caused."""
 
-    Args:
-        stage: one of `STAGES`, or "answered" (though no document says it), "error", "gold" (nothing to look for).
-        cure: what brings most of them back, for people.
-        setting: that as data, the value that suffices for all of them; empty where no setting helps.
-        questions: (id, question, reason) of each.
-    """
-
-    stage: str
-    cure: str
-    setting: dict[str, Any]
-    questions: tuple[tuple[str, str, str], ...]
+    stage: str  # one of `STAGES`, or "answered" (no document says it), "error", "gold" (nothing to look for)
+    cure: str  # what brings most of them back, for people
+    setting: dict[str, Any]  # that as data, the value that suffices for all of them; empty where no setting helps
+    questions: tuple[tuple[str, str, str], ...]  # (id, question, reason) of each
 
 
 def failures_of(

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
+from langchain_core.messages import AIMessage
+from numpy.typing import NDArray
 
 from nacre.errors import UsageError
 from nacre.eval.production import open_row, short_id
 from nacre.eval.stages import Diagnosis
 from nacre.eval.why import diagnose
+from nacre.layers.rag import RetrievalAugmented
 from nacre.retrieval.relevance import content
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.store.encoder import Encoder
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of
-
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage
-    from numpy.typing import NDArray
-
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.store.encoder import Encoder
 
 _MOST = 2000  # questions that are grouped, the latest
 _ALIKE = 0.8  # cosine from which two questions ask the same
@@ -34,48 +31,31 @@ _SHOWN = 20  # questions of a gap that are listed
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question that was asked, and what became of it.
-
-    Args:
-        refused: it got no answer, or only the nearest passage.
-        verdict: "up", "down" or "" where nobody said.
-        sources: addresses of the documents that the answer cited.
-        principals: as whom it was asked; None where that is not known.
-        exported: whether it may become a row of an evaluation.
-    """
+    """A question that was asked, and what became of it."""
 
     question: str
     answer: str = ""
-    refused: bool = False
-    verdict: str = ""
+    refused: bool = False  # it got no answer, or only the nearest passage
+    verdict: str = ""  # "up", "down" or "" where nobody said
     comment: str = ""
-    sources: tuple[str, ...] = ()
-    principals: tuple[str, ...] | None = None
-    exported: bool = True
+    sources: tuple[str, ...] = ()  # addresses of the documents that the answer cited
+    principals: tuple[str, ...] | None = None  # as whom it was asked; None where that is not known
+    exported: bool = True  # whether it may become a row of an evaluation
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Questions that ask the same and were not answered well.
+    """Questions that ask the same and were not answered well."""
 
-    Args:
-        questions: each once, the one asked most first.
-        count: how often they were asked.
-        stage: one of `nacre.eval.why.STAGES`; "none" where it is answered today.
-        cure: what brings the answer, for people.
-        setting: that as data, where a setting helps.
-        uri: the document that holds the answer, or "".
-    """
-
-    questions: tuple[str, ...]
-    count: int
-    stage: str
-    cure: str
+    questions: tuple[str, ...]  # each once, the one asked most first
+    count: int  # how often they were asked
+    stage: str  # one of `nacre.eval.why.STAGES`; "none" where it is answered today
+    cure: str  # what brings the answer, for people
     reason: str
     refused: int
     disliked: int
-    setting: dict[str, Any] = field(default_factory=dict)
-    uri: str = ""
+    setting: dict[str, Any] = field(default_factory=dict)  # that as data, where a setting helps
+    uri: str = ""  # the document that holds the answer, or ""
     exchanges: tuple[Exchange, ...] = ()
 
     def data(self) -> dict[str, Any]:

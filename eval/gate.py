@@ -54,19 +54,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Paired:
-    """The items of two runs, question by question.
+    """The items of two runs, question by question."""
 
-    Args:
-        pairs: (before, after) by a question's id in the later run.
-        missing: ids that stand in the earlier run only.
-        new: ids that stand in the later run only.
-        changed: of both, those whose question (or whether it has an answer) is another now.
-    """
-
-    pairs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]
-    missing: tuple[str, ...]
-    new: tuple[str, ...]
-    changed: tuple[str, ...]
+    pairs: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]]  # (before, after) by id in the later run
+    missing: tuple[str, ...]  # in the earlier run only
+    new: tuple[str, ...]  # in the later run only
+    changed: tuple[str, ...]  # of both, those whose question (or whether it has an answer) is another now
 
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
@@ -85,7 +78,13 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     Raises:
         EvaluationError: the reports are of different suites, share no question, or questions of the baseline failed.
     """
-    check_suites(before, after)
+    if before["suite"] != after["suite"]:
+        told = tr(
+            "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
+            suite=before["suite"],
+            suite2=after["suite"],
+        )
+        raise EvaluationError(told)
     check_baseline(before)
     found = paired(before, after)
     if not found.pairs:
@@ -100,24 +99,11 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     return [_change(metric, both, ps.get(metric), groups) for metric, both in values.items()]
 
 
-def check_suites(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse reports of different suites."""
-    if before["suite"] != after["suite"]:
-        raise EvaluationError(
-            tr(
-                "Two different suites: {suite} and {suite2}. Compare runs of the same one.",
-                suite=before["suite"],
-                suite2=after["suite"],
-            )
-        )
-
-
 def check_baseline(report: Mapping[str, Any]) -> None:
     """Refuse a baseline of which questions failed: beside it every loss would look smaller."""
     if failed := failures(report):
-        raise EvaluationError(
-            tr("The baseline is no measure: {failed}. Run it again: only what failed is asked.", failed=failed)
-        )
+        told = tr("The baseline is no measure: {failed}. Run it again: only what failed is asked.", failed=failed)
+        raise EvaluationError(told)
 
 
 def judged(metric: str, beside: Sequence[str] = ()) -> bool:

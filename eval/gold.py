@@ -56,9 +56,8 @@ def pattern_of(gold: str) -> re.Pattern[str]:
     try:
         parsed = parser.parse(text)
         if len(text) > _LONGEST or _endless(parsed, inside=False) > _MOST_REPEATS:
-            raise ValueError(
-                tr("the regular expression {text!r} could take for ever; use fewer * and +.", text=text[:80])
-            )
+            told = tr("the regular expression {text!r} could take for ever; use fewer * and +.", text=text[:80])
+            raise ValueError(told)
         return re.compile(text, re.IGNORECASE)
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(tr("{text!r} is no regular expression ({error}).", text=text[:80], error=error)) from None
@@ -107,12 +106,11 @@ def _typed(raw: Mapping[str, Any]) -> str:
         and isinstance(tolerance, int | float)
     ):
         return gold_of(f"number: {number:f} ± {abs(tolerance):f} {raw.get('unit', '')}".strip())
-    raise ValueError(
-        tr(
-            "{raw} is no gold answer; write a text, or an object with number (tolerance, unit), date, regex or all.",
-            raw=str(dict(raw))[:100],
-        )
+    told = tr(
+        "{raw} is no gold answer; write a text, or an object with number (tolerance, unit), date, regex or all.",
+        raw=str(dict(raw))[:100],
     )
+    raise ValueError(told)
 
 
 def _date(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.errors import EvaluationError
-from nacre.eval.pages import escaped, frame, table
+from nacre.eval.pages import HTML, escaped, frame, table
 from nacre.system.files import private_file
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
@@ -87,12 +87,9 @@ def _line(name: str, values: Sequence[Any]) -> str:
     step = (_WIDE - 20) / max(1, len(values) - 1)
     points = [(10 + n * step, _HIGH - 10 - (_HIGH - 20) * value / top, value) for n, value in known]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
-    dots = "".join(
-        f'<circle class=bar cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{v:.3f}</title></circle>' for x, y, v in points
+    dots = "".join(HTML["dot"].format(x=x, y=y, value=value) for x, y, value in points)
+    label, edge = (
+        escaped(f"{name}: {known[0][1]:.3f} → {known[-1][1]:.3f}"),
+        {"bottom": _HIGH - 10, "right": _WIDE - 10},
     )
-    label = escaped(f"{name}: {known[0][1]:.3f} → {known[-1][1]:.3f}")
-    return (
-        f'<figure><figcaption>{label}</figcaption><svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="{label}">'
-        f'<line class=axis x1="10" y1="{_HIGH - 10}" x2="{_WIDE - 10}" y2="{_HIGH - 10}"/>'
-        f'<polyline class=range fill="none" points="{path}"/>{dots}</svg></figure>'
-    )
+    return HTML["line"].format(label=label, wide=_WIDE, high=_HIGH, path=path, dots=dots, **edge)

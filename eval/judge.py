@@ -11,7 +11,9 @@ import random
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre import prompts
 from nacre.errors import EvaluationError, PromptError
@@ -21,12 +23,10 @@ from nacre.eval.gate import paired
 from nacre.eval.items import Item
 from nacre.eval.report import Report, percentile
 from nacre.eval.running import Run, Suite, carry_out, counted
+from nacre.stack import explain
 from nacre.text.language import language_of, listed, tr
 from nacre.text.lenient_json import last_object
 from nacre.text.messages import Source, render_sources, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 CRITERIA = ("helpful", "honest", "harmless", "faithful")
 _GOOD = 0.5  # a score above counts as a yes where labels are yes or no
@@ -67,7 +67,10 @@ def judge_answers(
     Raises:
         EvaluationError: there is nothing to judge, a criterion is unknown, or a label is none.
     """
-    _check_criteria(criteria)
+    known = known_criteria()
+    if unknown := [name for name in criteria if name not in known]:
+        told = tr("Unknown criteria {unknown}; there are {criteria}.", unknown=listed(unknown), criteria=listed(known))
+        raise EvaluationError(told)
     rows = [{"id": str(n), **item} for n, item in enumerate(items, 1) if item.get("answer") and item.get("question")]
     rows = rows[: run.pop("limit", None)]
     if not rows:
@@ -106,36 +109,16 @@ def _prompts_of(criteria: Sequence[str]) -> dict[str, Any]:
     return {"prompts": {name: int(text.split()[0][1:]) for name, text in texts.items()}, "prompt texts": texts}
 
 
-def _check_criteria(criteria: Sequence[str]) -> None:
-    known = known_criteria()
-    if unknown := [name for name in criteria if name not in known]:
-        raise EvaluationError(
-            tr("Unknown criteria {unknown}; there are {criteria}.", unknown=listed(unknown), criteria=listed(known))
-        )
-
-
 def _check_labels(rows: Sequence[Mapping[str, Any]]) -> None:
     known = known_criteria()
-    for row in rows:
-        labels = row.get("labels") or {}
-        for name, value in labels.items():
+    for id, name, value in ((row["id"], *label) for row in rows for label in (row.get("labels") or {}).items()):
+        if name not in known:
             near = next(iter(difflib.get_close_matches(str(name), known, n=1)), known[0])
-            if name not in known:
-                raise EvaluationError(
-                    tr(
-                        "{id}: there is no criterion {name!r}. Did you mean {near!r}?",
-                        id=row["id"],
-                        name=name,
-                        near=near,
-                    )
-                )
-            if (
-                not isinstance(value, str | int)
-                or (value.casefold() if isinstance(value, str) else value) not in _LABELS
-            ):
-                raise EvaluationError(
-                    tr("{id}: the label {name} is {value!r}; write 1 or 0.", id=row["id"], name=name, value=value)
-                )
+            told = tr("{id}: there is no criterion {name!r}. Did you mean {near!r}?", id=id, name=name, near=near)
+            raise EvaluationError(told)
+        if not isinstance(value, str | int) or _folded(value) not in _LABELS:
+            told = tr("{id}: the label {name} is {value!r}; write 1 or 0.", id=id, name=name, value=value)
+            raise EvaluationError(told)
 
 
 def _slots(row: Mapping[str, Any]) -> dict[str, str]:
@@ -322,6 +305,5 @@ def _sources(texts: Sequence[str]) -> str:
 
 
 def _name(model: BaseChatModel) -> Any:
-    from nacre.stack import explain
 
     return explain(model)["model"]

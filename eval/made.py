@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre import prompts
 from nacre.eval.metrics import contains
@@ -15,37 +18,31 @@ from nacre.grounding.questions import RULES, template
 from nacre.text.language import language_of
 from nacre.text.lenient_json import last_object
 from nacre.text.messages import text_of
+from nacre.text.vocabulary import vocabulary
 from nacre.text.words import sentences
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 T = TypeVar("T")
 SEED = 20260101
 _LONGEST = 120  # characters of an answer that a model writes
 _KINDS: tuple[Kind, ...] = ("time", "number")
+_REWORDED = vocabulary("nacre.eval", "paraphrases")
+# Numbers, and names in Latin letters: without them it is another question.
+_KEPT = re.compile(r"\d+(?:[.,]\d+)*|(?<=[\s“\"(])[A-Z][\w-]+|[A-Za-z]+-?\d[\w-]*")
 
 
 @dataclass(frozen=True)
 class Made:
-    """A question made from documents.
-
-    Args:
-        answers: the answer, as it stands in the document, or {"all": parts}; empty when no document answers it.
-        uri: the document (str), or those that answer it together (a tuple).
-        start: where the (last) answer stands in the (last) document.
-        group: the question that this one is a paraphrase of.
-    """
+    """A question made from documents."""
 
     id: str
     lang: str
     question: str
-    answers: tuple[Any, ...]
-    uri: Any
+    answers: tuple[Any, ...]  # as it stands in the document, or {"all": parts}; empty when none answers it
+    uri: Any  # the document (str), or those that answer it together (a tuple)
     kind: str
-    start: int
+    start: int  # where the (last) answer stands in the (last) document
     end: int
-    group: str = ""
+    group: str = ""  # the question that this one is a paraphrase of
 
 
 def made_of(question: str, text: str, start: int, end: int, uri: str, kind: str) -> Made:
@@ -130,3 +127,32 @@ def in_turn(streams: Sequence[Iterator[T]]) -> Iterator[T]:
 def shuffled(found: Iterable[T], seed: str) -> list[T]:
     """In a random order that is the same every time, wherever the documents lie."""
     return random.Random(f"{SEED} {Path(seed).name}").sample(items := list(found), len(items))
+
+
+def by_rules(found: Made) -> Iterator[str]:
+    """The question as people would also write it; none of a sentence with a gap."""
+    for pattern, other in _REWORDED[found.lang]:
+        if match := re.fullmatch(pattern, found.question):
+            said = match.expand(other)
+            yield said if found.lang == "zh" or said[-1] in "?." else said.lower()
+
+
+def by_model(model: BaseChatModel, found: Made, count: int) -> Iterator[str]:
+    """What a model writes, as far as it keeps numbers and names, and does not say the answer."""
+    told = told_by(model, "eval/paraphrase", question=found.question, count=str(count))
+    for said in told.get("paraphrases") or () if isinstance(told.get("paraphrases"), list) else ():
+        text = " ".join(str(said).split())
+        parts = [part for gold in found.answers for part in (gold["all"] if isinstance(gold, dict) else [gold])]
+        kept = all(_says(text, name) for name in _KEPT.findall(found.question))
+        if 0 < len(text) <= 300 and kept and language_of(text) == found.lang and not contains(text, parts):
+            yield text
+
+
+def _says(text: str, name: str) -> bool:
+    return re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", text, re.IGNORECASE) is not None
+
+
+def paraphrases(found: Made, count: int, model: BaseChatModel | None) -> list[str]:
+    """Up to so many, none twice."""
+    said = dict.fromkeys(by_model(model, found, count) if model else by_rules(found))
+    return [text for text in said if text.casefold() != found.question.casefold()][:count]

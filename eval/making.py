@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.errors import EvaluationError
 from nacre.eval.compositions import Talk as Talk
@@ -16,15 +17,11 @@ from nacre.eval.items import write_rows
 from nacre.eval.made import SEED, in_turn, written
 from nacre.eval.made import Made as Made
 from nacre.eval.made import extracted as extracted
+from nacre.eval.made import paraphrases as reworded
 from nacre.eval.metrics import normalise, tokens
-from nacre.eval.paraphrases import paraphrases as reworded
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.han import HAN
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Told = Callable[[int, int], None]
 _ALIKE = 0.8  # of the words of two questions: the second is left out
@@ -131,9 +128,8 @@ def _texts(base: KnowledgeBase) -> dict[str, str]:
 
 def _check_any(made: Sequence[object], model: BaseChatModel | None) -> None:
     if not made and model:
-        raise EvaluationError(
-            tr("The model wrote no question whose answer stands in its passage. Try another, or leave --model out.")
-        )
+        told = tr("The model wrote no question whose answer stands in its passage. Try another, or leave --model out.")
+        raise EvaluationError(told)
     if not made:
         raise EvaluationError(tr("The documents hold nothing to ask about."))
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from nacre.eval.canonical import canonical
 from nacre.eval.gold import DATE, NUMBER, REGEX, parts_of, pattern_of
 from nacre.text.han import HAN
+from nacre.text.vocabulary import vocabulary
 
 # --- rankings ---------------------------------------------------------------------------------------------------------
 
@@ -49,32 +50,19 @@ _ARTICLES = re.compile(r"\b(?:an?|the)\b(?=\s+\w)")
 _TOKEN = re.compile(rf"[{HAN}]|[^\W_{HAN}]+(?:\.\d+)?")
 _LETTER = re.compile(r"\(?([A-Za-z])[).]?")
 # What right before an answer says that it is none.
-_DENIED = re.compile(
-    r" (?:(?:not|never|non|nor|neither|without)(?: (?:be|been|yet|any|always|currently|fully|necessarily))?"
-    r"|no(?: longer| such)?|rather than|instead of"
-    r"|(?:不|未|无|非|没|勿)(?: [可能会予得再是必需须用要有许应该准被给])?) $"
-)
+_DENIED = re.compile("|".join(vocabulary("nacre.eval", "sayings")["denied"]))
 _FURTHEST = 40  # characters before an answer in which it may be denied
 _LONGEST = 4000  # characters of an answer that a regular expression reads
 
 
+@lru_cache(maxsize=4096)  # of passages: many questions are shown the same
 def normalise(text: str) -> str:
-    """An answer as it is compared: NFKC, case folded, numbers, dates and amounts in one form, without punctuation and
-    articles.
+    """An answer as it is compared: tokens of its canonical form, without punctuation and articles, joined by blanks.
 
-    Returns:
-        Tokens joined by single spaces; every Han character is a token.
-
-    Examples:
-        >>> normalise("The 1,200 RMB（每年）.")
-        '1200 cny 每 年'
+    >>> normalise("The 1,200 RMB（每年）.")
+    '1200 cny 每 年'
     """
     return " ".join(tokens(text))
-
-
-@lru_cache(maxsize=4096)  # of passages: many questions are shown the same
-def _known(text: str) -> str:
-    return normalise(text)
 
 
 def tokens(text: str) -> list[str]:
@@ -93,7 +81,7 @@ def _equals(answer: str, gold: str) -> bool:
         return bool(pattern_of(gold).fullmatch(answer.strip()[:_LONGEST]))
     if NUMBER.fullmatch(gold):
         return len(tokens(answer)) <= 2 and bool(contains(answer, [gold]))
-    return _known(answer) == _known(plain(gold))
+    return normalise(answer) == normalise(plain(gold))
 
 
 def token_f1(answer: str, gold: Sequence[str]) -> float:
@@ -105,8 +93,8 @@ def token_f1(answer: str, gold: Sequence[str]) -> float:
 
 
 def _overlap(answer: str, gold: str) -> float:
-    found, said = _found(answer, gold), _known(answer)
-    wanted = _known(plain(gold)) if found is None else _known(found)
+    found, said = _found(answer, gold), normalise(answer)
+    wanted = normalise(plain(gold)) if found is None else normalise(found)
     if found is None and (gold.startswith(REGEX) or f" {wanted} " in f" {said} "):
         return 0.0
     words, others = Counter(said.split()), Counter(wanted.split())
@@ -144,7 +132,7 @@ def _found(answer: str, gold: str) -> str | None:
         return _near(answer, number)
     if len(gold) == 1 and gold.isascii() and gold.isalpha():
         return gold if _lettered(answer, gold.upper()) else None
-    said, wanted = f" {_known(answer)} ", _known(plain(gold))
+    said, wanted = f" {normalise(answer)} ", normalise(plain(gold))
     at = said.find(f" {wanted} ") if wanted else -1
     while at >= 0:
         if not _denied(said[max(0, at - _FURTHEST) : at + 1], wanted):

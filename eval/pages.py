@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nacre.eval.glossary import meaning
+import yaml
+
 from nacre.eval.items import failures, went_wrong
 from nacre.text.addresses import readable
-from nacre.text.language import tr
+from nacre.text.language import tr, user_language
 from nacre.text.strict_json import to_json
+
+HTML: dict[str, str] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 
 
 def markdown_page(data: Mapping[str, Any]) -> str:
@@ -86,14 +90,24 @@ def headline(data: Mapping[str, Any]) -> str:
     )
 
 
+def meaning(name: str) -> str:
+    """What a figure means, in words that need no training."""
+    if name.startswith("noise "):
+        share = f"{float(name.removeprefix('noise ')):.0%}"
+        return tr("right answers when {share} of the passages are noise", share=share)
+    return _glossary(user_language()).get(name, "")
+
+
+@cache
+def _glossary(language: str) -> dict[str, str]:
+    found: dict[str, str] = yaml.safe_load(Path(__file__).with_name(f"glossary.{language}.yaml").read_text("utf-8"))
+    return found
+
+
 def frame(title: str, body: str) -> str:
     """An HTML page that loads nothing from anywhere."""
     style = Path(__file__).with_suffix(".css").read_text("utf-8")
-    return (
-        f'<!doctype html><html lang="{tr("en")}"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escaped(title)}</title><style>\n{style}</style><main><h1>{escaped(title)}</h1>{body}</main></html>\n"
-    )
+    return HTML["page"].format(language=tr("en"), title=escaped(title), style=style, body=body)
 
 
 def table(heads: Iterable[str], rows: str) -> str:
@@ -109,12 +123,7 @@ def tools() -> str:
     words = {"find": tr("Find in the questions"), "wrong": tr("only wrong ones"), "order": tr("Order")}
     orders = ((0, tr("wrong ones first")), (1, tr("as asked")), (2, tr("slowest first")))
     options = "".join(f"<option value={value}>{escaped(name)}" for value, name in orders)
-    return (
-        f"<p class=tools><label>{escaped(words['find'])} <input type=search id=find></label> "
-        f"<label><input type=checkbox id=wrong> {escaped(words['wrong'])}</label> "
-        f"<label>{escaped(words['order'])} <select id=order>{options}</select></label></p>"
-        f"<script type=module>\n{script}</script>"
-    )
+    return HTML["tools"].format(options=options, script=script, **{name: escaped(word) for name, word in words.items()})
 
 
 def _figures(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -131,16 +140,10 @@ def _histogram(metric: str, values: Sequence[float]) -> str:
         counts[min(9, max(0, int(value * 10)))] += 1
     top = max(counts)
     bars = "".join(
-        f'<rect class=bar x="{10 + 24 * i}" y="{90 - 80 * n / top:.1f}" width="20" height="{80 * n / top:.1f}">'
-        f"<title>{i / 10:.1f}–{(i + 1) / 10:.1f}: {n}</title></rect>"
+        HTML["bar"].format(x=10 + 24 * i, y=90 - 80 * n / top, high=80 * n / top, low=i / 10, up=(i + 1) / 10, n=n)
         for i, n in enumerate(counts)
     )
-    label = f"{escaped(metric)}: {sum(values) / len(values):.3f}"
-    return (
-        f'<svg width="260" height="125" role="img" aria-label="{label}">'
-        f'<line class=axis x1="8" y1="90" x2="252" y2="90"/>{bars}'
-        f'<text x="8" y="105">0</text><text x="244" y="105">1</text><text x="8" y="121">{label}</text></svg>'
-    )
+    return HTML["histogram"].format(bars=bars, label=f"{escaped(metric)}: {sum(values) / len(values):.3f}")
 
 
 def _whisker(data: Mapping[str, Any], name: str, value: Any) -> str:
@@ -149,11 +152,7 @@ def _whisker(data: Mapping[str, Any], name: str, value: Any) -> str:
     if not bounds or not isinstance(value, float) or not 0 <= value <= 1:
         return ""
     low, high, at = (4 + 132 * bound for bound in (*bounds, value))
-    return (
-        '<svg width="140" height="14" aria-hidden="true"><line class=axis x1="4" y1="7" x2="136" y2="7"/>'
-        f'<line class=range x1="{low:.1f}" y1="7" x2="{high:.1f}" y2="7"/>'
-        f'<circle class=bar cx="{at:.1f}" cy="7" r="4"/></svg>'
-    )
+    return HTML["whisker"].format(low=low, high=high, at=at)
 
 
 def _details(item: Mapping[str, Any], metrics: Sequence[str], number: int) -> str:
@@ -177,11 +176,8 @@ def asked(item: Mapping[str, Any], number: int, bad: bool, mark: str, scores: st
 
 def definitions(data: Mapping[str, Any]) -> str:
     """Names and values as an HTML list."""
-    return (
-        "<dl>"
-        + "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(_value(value))}</dd>" for name, value in data.items())
-        + "</dl>"
-    )
+    rows = (f"<dt>{escaped(name)}</dt><dd>{escaped(_value(value))}</dd>" for name, value in data.items())
+    return f"<dl>{''.join(rows)}</dl>"
 
 
 def _value(value: Any) -> str:

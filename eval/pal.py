@@ -16,23 +16,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.eval.answers import described, usage
 from nacre.eval.datasets import read_rows
 from nacre.eval.items import Item
 from nacre.eval.report import Report, percentile
 from nacre.eval.running import Run, Suite, carry_out, replayed
+from nacre.layers.pal import ProgramAided
 from nacre.reasoning.extraction import fenced_blocks
 from nacre.reasoning.interpreter import CodeInterpreter
 from nacre.reasoning.sandbox.interpreter import shared_interpreter
 from nacre.reasoning.wording import brief
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.layers.pal import ProgramAided
 
 Row = Mapping[str, Any]
 _TIMEOUT_S = 5.0
@@ -41,30 +39,17 @@ _NUMBER = re.compile(r"[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?(?:\s*/\s*\d+)
 
 @dataclass(frozen=True)
 class Rule:
-    """How a set is scored.
+    """How a set is scored."""
 
-    Attributes:
-        rounding: compare after rounding both sides to the fewer decimals, and texts exactly.
-        zero_is_none: 0, None and empty values are no answer.
-        absolute: compare numbers without their sign.
-    """
-
-    rounding: bool
-    zero_is_none: bool
-    absolute: bool
+    rounding: bool  # compare after rounding both sides to the fewer decimals, and texts exactly
+    zero_is_none: bool  # 0, None and empty values are no answer
+    absolute: bool  # compare numbers without their sign
 
 
 def rule_of(row: Row, name: str = "") -> Rule:
     """The rule of the set that a row belongs to."""
-    words = set(
-        re.split(
-            r"[^a-z0-9]+", " ".join(str(part) for part in (row.get("id", ""), name, row.get("prompt", ""))).lower()
-        )
-    )
-    zero_shot = any(
-        word in ("zs", "zeroshot", "zero", "0shot") or word.startswith("zs") or word.endswith(("zs", "pot0"))
-        for word in words
-    )
+    words = set(re.split(r"[^a-z0-9]+", f"{row.get('id', '')} {name} {row.get('prompt', '')}".lower()))
+    zero_shot = any(re.fullmatch(r"zs.*|.*zs|.*pot0|zeroshot|zero|0shot", word) for word in words)
     return Rule(rounding=zero_shot or "pot" in words, zero_is_none=zero_shot, absolute="svamp" in words)
 
 
@@ -76,7 +61,8 @@ def replay(path: str | Path, *, interpreter: CodeInterpreter | None = None) -> d
 def replay_report(path: Path, *, interpreter: CodeInterpreter | None = None, **run: Unpack[Run]) -> Report:
     """As `replay`, with every row behind the figures."""
     began, python = time.perf_counter(), interpreter or shared_interpreter()
-    run["workers"] = max(run.get("workers", 1), _workers())
+    # A few published programs loop for ever, and a loop must not hold up the rest.
+    run["workers"] = max(run.get("workers", 1), min(8, 2 * (os.cpu_count() or 1)))
 
     def figures(items: Sequence[Item]) -> dict[str, Any]:
         seconds = [item["run_seconds"] for item in items if "run_seconds" in item]
@@ -100,15 +86,12 @@ def replay_report(path: Path, *, interpreter: CodeInterpreter | None = None, **r
     return carry_out(suite, **run)
 
 
-def _workers() -> int:
-    # A few published programs loop for ever, and a loop must not hold up the rest.
-    return min(8, 2 * (os.cpu_count() or 1))
-
-
 def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
     code, printed = runnable(str(row["program"]), str(row.get("entry", "")))
     execution = python.run(code, _TIMEOUT_S)
-    found = _printed(execution.stdout) if printed else execution.value
+    found = execution.value
+    if printed:  # the last line that says something
+        found = next((line.strip() for line in reversed(execution.stdout.splitlines()) if line.strip()), None)
     correct = execution.status == "ok" and is_correct(found, row["answer"], rule_of(row, name))
     published = row.get("published_correct")
     return {
@@ -125,9 +108,7 @@ def _replayed(row: Row, python: CodeInterpreter, name: str) -> Item:
 def runnable(program: str, entry: str) -> tuple[str, bool]:
     """A published program so that the interpreter gives its answer, and whether that is what it prints.
 
-    Args:
-        entry: where the answer is: a variable ("ans"), a call ("solution()"), "expr", or words that name the first
-            fenced block or the printed output.
+    `entry` says where it is: a variable ("ans"), a call, "expr", or words that name the first block or the output.
     """
     if "block" in entry or "```" in entry:
         program = next(iter(fenced_blocks(program)), program)
@@ -138,11 +119,6 @@ def runnable(program: str, entry: str) -> tuple[str, bool]:
     return program, False
 
 
-def _printed(stdout: str) -> str | None:
-    lines = [line.strip() for line in stdout.splitlines() if line.strip()]
-    return lines[-1] if lines else None
-
-
 def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
     """Whether a value is the gold answer, by the rule of its set."""
     found = single(found)
@@ -150,7 +126,7 @@ def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
         return False
     if isinstance(found, bool) and isinstance(gold, str):
         return gold.strip().lower() in (("yes", "true") if found else ("no", "false"))
-    if rule.rounding and isinstance(gold, str) and not _is_number_text(gold):
+    if rule.rounding and isinstance(gold, str) and number(gold) is None:
         return bool(str(found) == gold)
     left, right = number(found), number(gold)
     if left is None or right is None:
@@ -180,10 +156,6 @@ def number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
-
-
-def _is_number_text(text: str) -> bool:
-    return number(text) is not None
 
 
 def _equal_when_rounded(left: float, right: float, gold: Any) -> bool:
@@ -218,7 +190,6 @@ def evaluate_pal(
     Raises:
         EvaluationError: the file is missing, is empty or lacks a field.
     """
-    from nacre.layers.pal import ProgramAided
 
     began = time.perf_counter()
     aided = ProgramAided(inner=model, interpreter=interpreter, phrase=False)

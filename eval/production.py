@@ -11,6 +11,7 @@ from typing import Any
 
 from nacre.eval.metrics import normalise
 from nacre.text.markers import MARKER
+from nacre.text.words import words
 
 _SEED = 20260101
 _SHORT = 80  # characters of an answer that can stand as a gold answer by itself
@@ -18,17 +19,7 @@ _RARE = 2  # a word that fewer questions hold is no news
 
 
 def rows_of(exchanges: Iterable[Mapping[str, Any]], *, count: int | None = None) -> list[dict[str, Any]]:
-    """Question rows of exchanges, each question once, for a person to fill in what is missing.
-
-    Args:
-        exchanges: each with `question`, `answer`, and where known `verdict`, `sources`, `request`, `asker`, `versions`,
-            `abstained`, `comment`.
-        count: how many at most, drawn by chance, the same every time.
-
-    Returns:
-        Rows as `load_questions` reads them. Where only a person can say what is right, `answers` is null, which
-        `nacre eval check` names.
-    """
+    """Question rows of exchanges, each once, `count` at most by chance; a null `answers` is for a person to fill in."""
     found: dict[str, dict[str, Any]] = {}
     for exchange in exchanges:
         question = str(exchange.get("question") or "").strip()
@@ -72,26 +63,14 @@ def short_id(kind: str, text: str) -> str:
 
 
 def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What is different month by month.
-
-    Args:
-        exchanges: each with `at` (seconds since 1970), `question`, `abstained` and `sources`.
-
-    Returns:
-        `months`: questions and the share of refusals of each; `new_words`: words of the last month that no month before
-        had, the commonest first; `no_longer_cited`: documents of the months before that the last one cites no more.
-    """
+    """What is different month by month: questions and refusals, new words, documents that are no longer cited."""
     by_month: dict[str, list[Mapping[str, Any]]] = {}
     for exchange in exchanges:
         by_month.setdefault(time.strftime("%Y-%m", time.gmtime(float(exchange["at"]))), []).append(exchange)
-    months = [
-        {
-            "month": month,
-            "questions": len(rows),
-            "refused": round(sum(bool(r.get("abstained")) for r in rows) / len(rows), 4),
-        }
-        for month, rows in sorted(by_month.items())
-    ]
+    months = []
+    for month, rows in sorted(by_month.items()):
+        refused = round(sum(bool(row.get("abstained")) for row in rows) / len(rows), 4)
+        months.append({"month": month, "questions": len(rows), "refused": refused})
     *earlier, last = [by_month[str(month["month"])] for month in months] or [[]]
     before = [exchange for rows in earlier for exchange in rows]
     known = {word for exchange in before for word in _words(exchange)}
@@ -105,7 +84,6 @@ def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _words(exchange: Mapping[str, Any]) -> set[str]:
-    from nacre.text.words import words
 
     return set(words(str(exchange.get("question") or "")))
 

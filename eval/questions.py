@@ -17,24 +17,11 @@ from nacre.errors import EvaluationError, ParseError
 from nacre.eval.gold import gold_of
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
+from nacre.text.vocabulary import vocabulary
 
-# What a column may be called, and what it is.
-_NAMES = {
-    **{name: name for name in ("id", "question", "answers", "uri", "group", "must")},
-    **{"_id": "id", "text": "question", "answer": "answers", "passage": "uri"},
-    **{"编号": "id", "问题": "question", "答案": "answers", "文档": "uri", "分组": "group", "必须": "must"},
-}
-_MEANT = {
-    **dict.fromkeys(
-        ("gold", "golden", "expected", "expected_output", "reference", "ground_truth", "target"), "answers"
-    ),
-    **dict.fromkeys(("query", "input", "prompt", "user_input"), "question"),
-    **dict.fromkeys(("source", "document", "file", "url"), "uri"),
-}
-# What `nacre eval make`, `from-feedback` and others write for people.
-_REMARKS = frozenset(("lang", "kind", "start", "end", "title", "tags", "note", "comment")) | frozenset(
-    ("answer_given", "verdict", "request", "asker", "versions")
-)
+_COLUMNS = vocabulary("nacre.eval", "columns")
+_NAMES = {said: name for name, words in _COLUMNS["names"].items() for said in words}
+_MEANT = {said: name for name, words in _COLUMNS["meant"].items() for said in words}
 _YES = {**dict.fromkeys(("true", "yes", "1", "是"), True), **dict.fromkeys(("false", "no", "0", "", "否"), False)}
 
 
@@ -144,15 +131,14 @@ def check_faults(path: Path, problems: Sequence[str], rows: int, most: float) ->
     """Refuse a file of which a larger share (0 to 1) is wrong than may be, beside the rows that can be used."""
     wrong = faults(problems)
     if len(wrong) > most * (rows + len(wrong)):
-        raise EvaluationError(
-            tr(
-                "{count} mistakes in {path}, nothing was asked: {first} Mend them (nacre eval check lists all), or "
-                "allow them with --max-failed.",
-                count=len(wrong),
-                path=path,
-                first=" · ".join(wrong[:3]),
-            )
+        told = tr(
+            "{count} mistakes in {path}, nothing was asked: {first} Mend them (nacre eval check lists all), or "
+            "allow them with --max-failed.",
+            count=len(wrong),
+            path=path,
+            first=" · ".join(wrong[:3]),
         )
+        raise EvaluationError(told)
 
 
 def strange_uris(questions: Iterable[Question], known: Iterable[str]) -> list[str]:
@@ -209,7 +195,7 @@ def _cells(row: Row, problems: list[str], unknown: set[str]) -> dict[str, Any]:
     found = {_NAMES[name]: value for key, value in row.cells.items() if (name := _plain(key)) in _NAMES}
     for key in row.cells:
         name = _plain(key)
-        if name in _NAMES or name in _REMARKS:
+        if name in _NAMES or name in _COLUMNS["remarks"]:
             continue
         meant = _MEANT.get(name) or next(iter(difflib.get_close_matches(name, [*_NAMES], n=1, cutoff=0.7)), "")
         if meant and _NAMES[meant] not in found:
@@ -233,9 +219,8 @@ def _answers(cells: Mapping[str, Any]) -> tuple[str, ...]:
         if raw == [""]:
             raw = None
     if raw is None or raw == {} or isinstance(raw, bool):
-        raise ValueError(
-            tr("the answer is {raw}; write a text, or [] where the documents hold none.", raw=json.dumps(raw))
-        )
+        told = tr("the answer is {raw}; write a text, or [] where the documents hold none.", raw=json.dumps(raw))
+        raise ValueError(told)
     flat = list(_flat(raw if isinstance(raw, list) else [raw]))
     if raw and not any(flat):
         raise ValueError(tr("the answer is empty; write a text, or [] where the documents hold none."))
@@ -272,9 +257,8 @@ def text_of_file(path: Path, problems: list[str]) -> str:
     try:
         text, charset = decode(data)
     except ParseError as error:
-        raise EvaluationError(
-            tr("{path}: {error}. Save it as CSV or JSON Lines.", path=path, error=error.message.rstrip("."))
-        ) from error
+        told = tr("{path}: {error}. Save it as CSV or JSON Lines.", path=path, error=error.message.rstrip("."))
+        raise EvaluationError(told) from error
     if charset not in ("utf-8", "utf-8-sig", "ascii"):
         problems.append(Note(f"{path.name}: {tr('read as {charset}.', charset=charset)}"))
     return text.removeprefix("\ufeff")

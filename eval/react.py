@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+from langchain_core.language_models import BaseChatModel
+
+from nacre.agents.tools.knowledge import knowledge_tool
 from nacre.agents.trajectory import Trajectory
 from nacre.agents.transcript import read_transcript
 from nacre.eval.answers import described
@@ -21,13 +24,9 @@ from nacre.eval.questions import Question, load_questions
 from nacre.eval.report import Report
 from nacre.eval.retrieval import indexed
 from nacre.eval.running import Run, Suite, carry_out, replayed
+from nacre.layers.react import ReAct
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.layers.react import ReAct
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -82,7 +81,6 @@ def evaluate_react(data: Path, model: BaseChatModel, *, k: int = 3, max_steps: i
     Raises:
         EvaluationError: the data set cannot be read.
     """
-    from nacre.agents.tools.knowledge import knowledge_tool
     from nacre.layers.react import ReAct
 
     questions, problems = load_questions(data)

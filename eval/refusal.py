@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from langchain_core.language_models import BaseChatModel
 from langchain_core.retrievers import BaseRetriever
 
 from nacre.eval.answers import described
@@ -17,12 +18,8 @@ from nacre.eval.items import Item, worst
 from nacre.eval.metrics import contains
 from nacre.eval.report import Report
 from nacre.eval.running import Run, Suite, carry_out
+from nacre.layers.rag import RetrievalAugmented
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.layers.rag import RetrievalAugmented
 
 METRICS = ("refusal_recall", "false_refusals", "right")
 # As in the paper: five passages a question.
@@ -99,7 +96,6 @@ def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[s
 
 def over(model: BaseChatModel, passages: Sequence[str]) -> RetrievalAugmented:
     """A model that answers over given passages."""
-    from nacre.layers.rag import RetrievalAugmented
 
     return RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages)))
 

@@ -135,9 +135,8 @@ def read_report(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise EvaluationError(
-            tr("{file} is no report: {error}. Write one with: nacre eval … --out FOLDER", file=file, error=error)
-        ) from error
+        told = tr("{file} is no report: {error}. Write one with: nacre eval … --out FOLDER", file=file, error=error)
+        raise EvaluationError(told) from error
     if not isinstance(data, dict) or not {"suite", "metrics", "items"} <= set(data):
         raise EvaluationError(tr("{file} is no report: it lacks suite, metrics or items.", file=file))
     return data

@@ -8,16 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from nacre.eval.datasets import Retrieval, load_retrieval
 from nacre.eval.items import Item
 from nacre.eval.metrics import average_precision, ndcg, recall, reciprocal_rank
 from nacre.eval.report import Report, fingerprint, percentile
 from nacre.eval.running import Run, Suite, carry_out
-
-if TYPE_CHECKING:
-    from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.ingest.source import TextSource
+from nacre.retrieval.knowledge_base import KnowledgeBase
 
 METRICS = ("ndcg@10", "recall@10", "mrr@10", "map")
 _SCOPE = "beir:corpus/"
@@ -104,7 +103,6 @@ def indexed(data: Retrieval, kb: Path | None = None, embedder: Any = None) -> It
 
 def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
     """Make a knowledge base of a corpus."""
-    from nacre.ingest.source import TextSource
     from nacre.retrieval.knowledge_base import KnowledgeBase
 
     base = KnowledgeBase.open(path, embedder=embedder)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.eval.answers import described
 from nacre.eval.datasets import RobustnessRow, load_robustness
@@ -13,9 +15,6 @@ from nacre.eval.metrics import contains
 from nacre.eval.refusal import PASSAGES, ask, is_right, over, passages_of
 from nacre.eval.report import Report, fingerprint
 from nacre.eval.running import Run, Suite, carry_out
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 NOISE = (0.0, 0.2, 0.4, 0.6, 0.8)
 

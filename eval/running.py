@@ -49,45 +49,26 @@ class Run(TypedDict, total=False):
     on_progress: Callable[[int, int], None] | None
 
 
-def _nothing_more(items: Sequence[Item]) -> dict[str, Any]:
-    """No figures of its own."""
-    return {}
-
-
 @dataclass(frozen=True)
 class Suite(Generic[T]):
     """What is asked, and what is counted of the answers.
 
-    Args:
-        name: "retrieval".
-        metrics: as in `Report`.
-        tasks: the questions.
-        ask: the reply to a task: what costs, and is kept. One with `incomplete` is asked again by the next run.
-        settings: what is measured: data set, stack, documents.
-        problems: what was wrong with the data.
-        name_of: the id of a task.
-        unit: what the report calls the questions.
-        figures: of all items, beside those that every suite has.
-        resumes: whether replies are kept. Not where our own code is measured: it is in no fingerprint.
-        items: scores a reply, afresh on every run; items of one id become one. A reply with an `error` goes through it
-            too, and what is scored of it counts as wrong. None: the reply is the item.
-        asked: what of a task a reply depends on; gold answers are no part of it where `items` scores.
-        depends: what replies depend on, beside what is asked; None for the settings.
+    A reply with an `error` goes through `items` too, and what is scored of it counts as wrong.
     """
 
     name: str
     metrics: Sequence[str]
     tasks: Sequence[T]
-    ask: Callable[[T], Item]
-    settings: Mapping[str, Any]
-    problems: Sequence[str] = ()
+    ask: Callable[[T], Item]  # what costs, and is kept; an `incomplete` one is asked again by the next run
+    settings: Mapping[str, Any]  # what is measured: data set, stack, documents
+    problems: Sequence[str] = ()  # what was wrong with the data
     name_of: Callable[[T], str] = attrgetter("id")
-    unit: str = "questions"
-    figures: Callable[[Sequence[Item]], Mapping[str, Any]] = _nothing_more
-    resumes: bool = True
-    items: Callable[[T, Item], Sequence[Item]] | None = None
-    asked: Callable[[T], str] = str
-    depends: Any = None
+    unit: str = "questions"  # what the report calls the questions
+    figures: Callable[[Sequence[Item]], Mapping[str, Any]] = lambda items: {}  # beside those of every suite
+    resumes: bool = True  # not where our own code is measured: it is in no fingerprint
+    items: Callable[[T, Item], Sequence[Item]] | None = None  # scores a reply afresh on every run; None: it is one
+    asked: Callable[[T], str] = str  # what of a task a reply depends on, without gold answers
+    depends: Any = None  # what replies depend on beside; None for the settings
 
 
 def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
@@ -107,9 +88,11 @@ def carry_out(suite: Suite[T], **run: Unpack[Run]) -> Report:
             asked=lambda each: _named(suite.asked(each[0]), each[1]),
             on_progress=run.get("on_progress"),
         )
-    items = list(
-        _joined(item for each, reply in zip(repeated, replies, strict=True) for item in _scored(suite, each, reply))
-    )
+    found: dict[str, Item] = {}
+    for each, reply in zip(repeated, replies, strict=True):
+        for item in _scored(suite, each, reply):
+            found.setdefault(item["id"], {}).update(item)
+    items = list(found.values())
     figures = {**counted(items, suite.unit, run.get("price")), **suite.figures(items)}
     questions = fingerprint(map(str, tasks))
     return Report(
@@ -125,21 +108,11 @@ def _scored(suite: Suite[T], each: tuple[T, int], reply: Item) -> Iterator[Item]
     """The items of a reply; where it failed, every figure has its worst value."""
     task, n = each
     reply = {name: value for name, value in reply.items() if name != "id"}
-    for item in suite.items(task, reply) if suite.items else [_failed(reply, suite.metrics)]:
+    own = {**worst(suite.metrics), **reply} if "error" in reply else reply
+    for item in suite.items(task, reply) if suite.items else [own]:
         id = str(item.get("id", suite.name_of(task)))
         again = {"group": item.get("group", id)} if n else {}
         yield {**item, "id": _named(id, n), **again}
-
-
-def _failed(reply: Item, metrics: Sequence[str]) -> Item:
-    return {**worst(metrics), **reply} if "error" in reply else reply
-
-
-def _joined(items: Iterator[Item]) -> Iterator[Item]:
-    found: dict[str, Item] = {}
-    for item in items:
-        found.setdefault(item["id"], {}).update(item)
-    yield from found.values()
 
 
 def run_items(
@@ -165,9 +138,10 @@ def run_items(
     open_tasks = {id: task for id, task in zip(names, tasks, strict=True) if id not in found}
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
     try:
-        waiting = {pool.submit(_attempt, task, ask, id): id for id, task in open_tasks.items()}
+        waiting = {pool.submit(attempted, ask, task): id for id, task in open_tasks.items()}
         for count, done in enumerate(as_completed(waiting), len(found) + 1):
-            id, item = waiting[done], done.result()
+            id = waiting[done]
+            item = {"id": id, **done.result()}
             incomplete = item.pop("incomplete", False)
             found[id] = item
             if done_file and "error" not in item and not incomplete:
@@ -177,10 +151,6 @@ def run_items(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # Ctrl-C waits for what is being asked, and asks no more
     return [found[id] for id in names]
-
-
-def _attempt(task: T, ask: Callable[[T], Item], id: str) -> Item:
-    return {"id": id, **attempted(ask, task)}
 
 
 def attempted(ask: Callable[[T], Item], task: T) -> Item:
@@ -231,9 +201,8 @@ def only_writer(out: Path | None) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise EvaluationError(
-                tr("Another run is writing into {out}. Wait for it, or give another --out.", out=out)
-            ) from None
+            told = tr("Another run is writing into {out}. Wait for it, or give another --out.", out=out)
+            raise EvaluationError(told) from None
         for name in ("report.json", "report.md", "report.html"):
             (out / name).unlink(missing_ok=True)
         yield
@@ -241,8 +210,7 @@ def only_writer(out: Path | None) -> Iterator[None]:
 
 def _keep(file: Path, key: str, item: Item) -> None:
     """Add a reply, after whatever a killed run left half written."""
-    new = not file.exists()
-    if new:
+    if not file.exists():
         private_file(file)
     line = to_json({"key": key, "item": item}, ensure_ascii=False, default=str) + "\n"
     with file.open("ab+") as end:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.eval.answers import ask_all
 from nacre.eval.datasets import load_questions
 from nacre.eval.report import Report
 from nacre.eval.running import Run
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
+from nacre.retrieval.knowledge_base import KnowledgeBase
 
 
 @contextmanager
@@ -35,7 +35,6 @@ def evaluate_sample(model: BaseChatModel, **run: Unpack[Run]) -> Report:
     Returns:
         The report of the answers suite, with `refusal_recall` over the unanswerable questions.
     """
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     with sample_folder() as folder, tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
         questions, problems = load_questions(folder / "questions.jsonl")

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.messages import AIMessage
 
 from nacre.eval.expected import Place, Ranks
 from nacre.eval.metrics import contains
 from nacre.grounding.ranking import support
+from nacre.layers.rag import RetrievalAugmented
 from nacre.retrieval.packing import pack
 from nacre.text.language import tr
 from nacre.text.messages import nacre_of, text_of
 from nacre.text.tokens import estimate
-
-if TYPE_CHECKING:
-    from langchain_core.documents import Document
-    from langchain_core.messages import AIMessage
-
-    from nacre.layers.rag import RetrievalAugmented
 
 # In the order in which a passage passes them; "none" means that it was used.
 _STAGES = "source parse permission words vectors fusion distinct rerank relevance chunk packing model citation none"
@@ -52,24 +50,17 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Case:
-    """An expected passage that the asker may see, and how a stack treats it; the model is asked when its reply is read.
-
-    Args:
-        k: how many passages the model sees.
-        text: the document that the passage stands in.
-        options: of the call, such as `principals`.
-        given: the answer that was given before, where there is one.
-    """
+    """An expected passage that the asker may see, and how a stack treats it; the model is asked for `reply`."""
 
     stack: RetrievalAugmented
     question: str
     expect: str
     place: Place
-    text: str
+    text: str  # of the document that the passage stands in
     ranks: Ranks
-    k: int
-    options: dict[str, Any]
-    given: AIMessage | None = None
+    k: int  # how many passages the model sees
+    options: dict[str, Any]  # of the call, such as `principals`
+    given: AIMessage | None = None  # the answer that was given before, where there is one
 
     @cached_property
     def documents(self) -> list[Document]:

@@ -14,14 +14,10 @@ _FLIPS = 10_000
 
 
 def interval(values: Sequence[float], level: float = 0.95, groups: Sequence[str] | None = None) -> tuple[float, float]:
-    """The interval of a mean: by bootstrap, but where every item is right, or every one wrong, Wilson's (1927) for
-    shares.
+    """The interval of a mean: by bootstrap, but where all items are alike, Wilson's (1927) for shares.
 
     Drawing again from items that are all alike shows no spread, and 20 right answers of 20 do not prove that all are.
-
-    Args:
-        level: coverage, 0 to 1.
-        groups: which values belong together, as the paraphrases of a question do: they are drawn together.
+    Values of one group, as the paraphrases of a question are, are drawn together.
     """
     if len(values) and set(values) in ({0.0}, {1.0}):
         return _wilson(float(values[0]), len(set(groups)) if groups else len(values), level)
@@ -107,15 +103,9 @@ def _reached(standard: np.ndarray, observed: np.ndarray) -> np.ndarray:
 
 
 def smallest_drop(n: int, noise: float, alpha: float, power: float = 0.8) -> float | None:
-    """The smallest drop of a share that a paired sign test over n questions shows with some power.
+    """The smallest drop (0 to 1) of a share that a paired sign test over n questions shows; None where none is seen.
 
-    Args:
-        n: questions that count as one each.
-        noise: the share of them that changes between two runs that are alike, 0 to 1.
-        alpha: the level of the test.
-
-    Returns:
-        From 0 to 1; None where not even a loss of all would be seen.
+    `noise` is the share of them that changes between two runs that are alike, `alpha` the level of the test.
     """
     low, high = 0.0, 1.0 - noise / 2
     if _power(n, noise, high, alpha) < power:

@@ -10,17 +10,12 @@ from typing import Any
 from nacre.errors import ModelUnavailableError, UsageError
 from nacre.extras import need
 from nacre.text.language import tr
+from nacre.text.vocabulary import compiled, vocabulary
 
 _SECONDS = 120.0
 _MOST = 1_000_000  # characters of a reply
 # How systems that mark no refusal say that they have no answer.
-_REFUSAL = re.compile(
-    r"\b(?:(?:do|does|did|could|can|is|was|were|are)(?: not|n['’]t)|cannot|unable to|no) "
-    r"(?:\w+ ){0,3}?"
-    r"(?:know|find|contain|hold|mention|say|answer|provide|information|available|enough|mentioned|found)\b"
-    r"|(?:没有|未|无法|不能|不)(?:能)?(?:在[^，。]{0,12})?(?:找到|提及|提到|包含|回答|知道|提供|相关信息|说明)",
-    re.IGNORECASE,
-)
+_REFUSAL = compiled(vocabulary("nacre.eval", "sayings")["refusal"], {})
 
 
 def is_refusal(answer: str) -> bool:

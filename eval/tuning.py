@@ -7,27 +7,33 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.errors import EvaluationError
-from nacre.eval.answers import answered, described
+from nacre.eval.answers import described, reply_of, scored
 from nacre.eval.datasets import Question
 from nacre.eval.items import Item
 from nacre.eval.report import Report
 from nacre.eval.running import counted, run_items
 from nacre.eval.statistics import bootstrap, paired_losses
-from nacre.eval.trials import NOTHING, Trials
+from nacre.ingest.source import TextSource
+from nacre.layers.cache import ResponseCache
+from nacre.layers.rag import RetrievalAugmented
+from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.stack import build
+from nacre.store.copying import copy_store
 from nacre.store.encoder import PlainTokeniser
 from nacre.store.settings import AUTO, setting_problem
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 Settings = dict[str, Any]
 # What is tried unless told otherwise; a chunk size first, since each needs an index of its own.
@@ -45,6 +51,7 @@ OPTIONS: Mapping[str, tuple[float, float]] = {
     "source_tokens": (1, 10**6),
 }
 _LEAST = 10  # questions
+NOTHING = TextSource("nacre-eval:", [])
 SURE = 0.05  # one comparison is made, on questions that were not chosen by
 
 
@@ -82,7 +89,6 @@ def tune(
         EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
         KnowledgeBaseError: it is to be written and may only be read.
     """
-    from nacre.layers.cache import ResponseCache
 
     if len(questions) < _LEAST:
         raise EvaluationError(
@@ -91,10 +97,13 @@ def tune(
     if write:
         base.store.check_writable()
     values = _fitting(base, grid)
-    defaults = {**DEFAULT, **_layer_defaults(values)}
+    of_layer = {name: RetrievalAugmented.model_fields[name].default for name in values if name in OPTIONS}
+    defaults = {**DEFAULT, **of_layer}
     present = {name: base.settings.get(name, defaults[name]) for name in values}
     dev, held = _halves(questions)
-    combinations = _combinations(values, present)
+    combinations = [dict(zip(values, some, strict=True)) for some in itertools.product(*values.values())]
+    if present not in combinations:  # those of one chunk size stand together
+        combinations.insert(0, present)
     cuts = len({settings.get("chunk_size") for settings in combinations}) - 1
     total, done = len(combinations) * len(dev) + 2 * len(held) + cuts * base.stats()["documents"], itertools.count(1)
     once = ResponseCache(inner=model)
@@ -128,10 +137,41 @@ def tune(
     )
 
 
-def _layer_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
-    from nacre.layers.rag import RetrievalAugmented
+class Trials(ExitStack):
+    """Knowledge bases with settings that are tried. A context: at its end the copies are gone.
 
-    return {name: RetrievalAugmented.model_fields[name].default for name in values if name in OPTIONS}
+    What is tried stands in the settings file of a copy, so that it is measured as it would be used. Chunks that a copy
+    has in common with the original keep their vectors; only others are embedded.
+    """
+
+    def __init__(self, base: KnowledgeBase, step: Callable[[], None]) -> None:
+        super().__init__()
+        self.base, self.step = base, step
+        self.indexed: list[dict[str, Any]] = []
+        self._copies: dict[Any, KnowledgeBase] = {}
+        self._folder = Path(self.enter_context(tempfile.TemporaryDirectory(prefix="nacre-tune-")))
+
+    def at(self, settings: Mapping[str, Any]) -> KnowledgeBase:
+        """A knowledge base that is cut and searched as some settings say; one not named is as in the original."""
+        size = settings.get("chunk_size", self.base.settings.get("chunk_size", AUTO))
+        if size not in self._copies:
+            self._copies[size] = self._cut(size)
+        self._copies[size].store.save_settings({**self.base.settings, **settings})
+        return self._copies[size]
+
+    def _cut(self, size: Any) -> KnowledgeBase:
+        began = time.perf_counter()
+        copy_store(self.base.store, self._folder / str(size))
+        encoder = self.base.encoder.embeddings if self.base.encoder else "none"
+        copy = self.enter_context(KnowledgeBase.open(self._folder / str(size), encoder))
+        copy.store.save_settings({"chunk_size": size})
+        report = copy.sync(
+            NOTHING, prune=False, on_progress=lambda _: self.step()
+        )  # a sync cuts all documents as is set
+        seconds = round(time.perf_counter() - began, 3)
+        counts = {"chunks": copy.stats()["chunks"], "recut": report.recut, "embedded": report.embedded}
+        self.indexed.append({"chunk_size": size, **counts, "seconds": seconds})
+        return copy
 
 
 def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> dict[str, list[Any]]:
@@ -144,20 +184,13 @@ def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> d
         if base.encoder is None:
             del values["fusion_weight"]
     elif too_long := [size for size in values.get("chunk_size", ()) if size != AUTO and size > most]:
-        raise EvaluationError(
-            tr(
-                "chunk_size {too_long}: the embedder of this knowledge base reads {most} tokens.",
-                too_long=too_long[0],
-                most=most,
-            )
+        told = tr(
+            "chunk_size {too_long}: the embedder of this knowledge base reads {most} tokens.",
+            too_long=too_long[0],
+            most=most,
         )
+        raise EvaluationError(told)
     return values
-
-
-def _combinations(values: Mapping[str, Sequence[Any]], present: Settings) -> list[Settings]:
-    """All combinations, and today's settings among them; those of one chunk size stand together."""
-    made = [dict(zip(values, some, strict=True)) for some in itertools.product(*values.values())]
-    return made if present in made else [present, *made]
 
 
 def _halves(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
@@ -168,12 +201,11 @@ def _halves(questions: Sequence[Question]) -> tuple[list[Question], list[Questio
 
 
 def _judged(stack: Any, base: KnowledgeBase, question: Question) -> Item:
-    item = answered(stack, question, base)
+    item = scored(question, reply_of(stack, question), base)
     return {**item, "success": item["contains"] if question.answers else item["refusal_recall"]}
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
-    from nacre.stack import build
 
     options = {name: value for name, value in settings.items() if name in OPTIONS}
     strict = {"strict": True} if "min_support" in options else {}
@@ -258,10 +290,10 @@ def read_grid(text: str) -> dict[str, list[Any]]:
         or not grid
         or not all(isinstance(values, list) and values for values in grid.values())
     ):
-        raise EvaluationError(
-            tr('--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}', text=text)
-        )
-    if reasons := list(_complaints(grid)):
+        told = tr('--grid is {text!r}; write lists of values: {{"k": [4, 8], "chunk_size": [100, "auto"]}}', text=text)
+        raise EvaluationError(told)
+    wrong = (_problem(name, value) for name, values in grid.items() for value in values)
+    if reasons := list(filter(None, wrong)):
         raise EvaluationError(tr("--grid: {reasons}", reasons=reasons[0]))
     # k and the like have no "auto" of their own: that is what the retriever does without them.
     values = {
@@ -269,11 +301,6 @@ def read_grid(text: str) -> dict[str, list[Any]]:
         for name, some in grid.items()
     }
     return dict(sorted(values.items(), key=lambda entry: entry[0] != "chunk_size"))
-
-
-def _complaints(grid: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    for name, values in grid.items():
-        yield from filter(None, (_problem(name, value) for value in values))
 
 
 def _problem(name: str, value: Any) -> str | None:

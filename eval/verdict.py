@@ -124,12 +124,12 @@ def gated(
         reasons.append(tr("Must-pass questions went wrong: {failed}.", failed=listed(failed[:20])))
     for anchor in anchors:
         found = compare(anchor, after)
-        reasons += [tr("Beside the anchor: {loss}", loss=_loss(change)) for change in found if change.loss]
+        reasons += [tr("Beside the anchor: {loss}", loss=_worse(change)) for change in found if change.loss]
     if before is None:
         return Verdict(reasons=reasons)
     changes, both = compare(before, after), paired(before, after)
-    reasons += [_loss(change) for change in changes if change.loss]
-    doubts += [_doubt(change) for change in changes if change.doubt]
+    reasons += [_worse(change) for change in changes if change.loss]
+    doubts += [_worse(change) for change in changes if change.doubt]
     reasons += [] if asked.allow_missing else _missing(both)
     for name, limit in _DEARER.items():
         red, yellow = _dearer(both, name, limit)
@@ -139,16 +139,8 @@ def gated(
     return Verdict(changes, reasons, doubts, both, power, drop)
 
 
-def _loss(change: Change) -> str:
-    return tr("Worse: {change}.", change=_in_figures(change))
-
-
-def _doubt(change: Change) -> str:
-    return tr("Worse, but not surely: {change}.", change=_in_figures(change))
-
-
-def _in_figures(change: Change) -> str:
-    return tr(
+def _worse(change: Change) -> str:
+    told = tr(
         "{metric} {before} → {after} ({worse} questions worse, {better} better, p {p})",
         metric=change.metric,
         before=f"{change.before:.3f}",
@@ -157,6 +149,7 @@ def _in_figures(change: Change) -> str:
         better=len(change.better),
         p=f"{change.p:.4f}",
     )
+    return tr("Worse: {change}.", change=told) if change.loss else tr("Worse, but not surely: {change}.", change=told)
 
 
 def _missing(both: Paired) -> list[str]:
@@ -184,24 +177,13 @@ def _floors(after: Mapping[str, Any], rules: Rules) -> list[str]:
             value = after.get(name)
             if not isinstance(value, int | float):
                 known = listed(key for key, each in after.items() if isinstance(each, int | float))
-                raise EvaluationError(
-                    tr(
-                        "{option}: there is no figure {name!r}; there are {known}.",
-                        option=option,
-                        name=name,
-                        known=known,
-                    )
+                told = tr(
+                    "{option}: there is no figure {name!r}; there are {known}.", option=option, name=name, known=known
                 )
+                raise EvaluationError(told)
             if sign * (value - limit) < 0:
-                found.append(
-                    tr(
-                        "{name} is {value}; {option} asks for {limit}.",
-                        name=name,
-                        value=f"{value:.3f}",
-                        option=option,
-                        limit=limit,
-                    )
-                )
+                asked = {"name": name, "value": f"{value:.3f}", "option": option, "limit": limit}
+                found.append(tr("{name} is {value}; {option} asks for {limit}.", **asked))
     return found
 
 

@@ -5,21 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from langchain_core.messages import AIMessage
 
 from nacre.documents import ParserPool, ocr
 from nacre.errors import ParseError, UsageError
 from nacre.eval.expected import Place, files_with, places, ranks_of, source_around
 from nacre.eval.stages import STAGES as STAGES
 from nacre.eval.stages import Case, Diagnosis, diagnosed
+from nacre.layers.rag import RetrievalAugmented
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
 from nacre.text.language import listed, tr
-
-if TYPE_CHECKING:
-    from langchain_core.messages import AIMessage
-
-    from nacre.layers.rag import RetrievalAugmented
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
 
 def diagnose(
@@ -54,8 +52,17 @@ def diagnose(
     if not found:
         return _absent(retriever.knowledge_base, expect)
     options: dict[str, Any] = {} if principals is None else {"principals": tuple(principals)}
-    diagnoses = [_followed(stack, retriever, question, expect, place, options, reply) for place in found]
-    return max(diagnoses, key=lambda diagnosis: STAGES.index(diagnosis.stage))
+    base, asker = retriever.knowledge_base, options.get("principals", retriever.principals)
+
+    def followed(place: Place) -> Diagnosis:
+        if not place.chunks:
+            return _unparsed(place.uri)
+        if not base.visible(place.uri, asker):
+            return _forbidden(base, place.uri)
+        ranks = ranks_of(retriever, question, place, asker)
+        return diagnosed(Case(stack, question, expect, place, base.text(place.uri), ranks, retriever.k, options, reply))
+
+    return max(map(followed, found), key=lambda diagnosis: STAGES.index(diagnosis.stage))
 
 
 why = diagnose  # the name of the command; `nacre.eval` exports the other, since `nacre.eval.why` is this module
@@ -97,25 +104,6 @@ def _unparsed(where: str) -> Diagnosis:
         install=ocr.INSTALL,
     )
     return Diagnosis("parse", reason, cure, uri=where)
-
-
-def _followed(
-    stack: RetrievalAugmented,
-    retriever: KnowledgeBaseRetriever,
-    question: str,
-    expect: str,
-    place: Place,
-    options: dict[str, Any],
-    reply: AIMessage | None,
-) -> Diagnosis:
-    base: KnowledgeBase = retriever.knowledge_base
-    if not place.chunks:
-        return _unparsed(place.uri)
-    asker = options.get("principals", retriever.principals)
-    if not base.visible(place.uri, asker):
-        return _forbidden(base, place.uri)
-    ranks = ranks_of(retriever, question, place, asker)
-    return diagnosed(Case(stack, question, expect, place, base.text(place.uri), ranks, retriever.k, options, reply))
 
 
 def _forbidden(base: KnowledgeBase, uri: str) -> Diagnosis:

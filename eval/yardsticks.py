@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from nacre.eval.answers import described
@@ -19,20 +20,14 @@ from nacre.eval.questions import is_of
 from nacre.eval.refusal import over
 from nacre.eval.report import Report, fingerprint
 from nacre.eval.running import Run, Suite, carry_out
+from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 Row = Mapping[str, Any]
 _DEPTHS = (1, 5, 10)
 # What others reached, for the reader; none of it is judged.
-FINANCEBENCH_PUBLISHED = {
-    "gpt-4-turbo, one vector store of all filings: right, of 150": 29,
-    "refused": 101,
-    "wrong": 20,
-}
+_PUBLISHED = {"gpt-4-turbo, one vector store of all filings: right, of 150": 29, "refused": 101, "wrong": 20}
 _ANSWERED = {"ANSWERABLE": True, "UNANSWERABLE": False}  # of the others (PARTIAL, UNDERSPECIFIED) either may be right
 
 
@@ -87,14 +82,10 @@ def _scored_turn(row: Row, reply: Item) -> list[Item]:
         "f1": token_f1(MARKER.sub("", str(reply["answer"])), gold),
         "false_refusals": reply["abstained"],
         "refusal_recall": reply["abstained"],
-        "asked_back": float(asks_back(str(reply["answer"]))),
+        # It ends with a question of its own: one that it quotes has its citation behind it.
+        "asked_back": float(str(reply["answer"]).rstrip("*_ \n").endswith(("?", "？"))),
     }
     return [{**item, **reply, **{name: scores[name] for name in names}}]
-
-
-def asks_back(answer: str) -> bool:
-    """Whether an answer ends with a question of its own, and not with one that it quotes."""
-    return answer.rstrip("*_ \n").endswith(("?", "？"))  # a quoted one has its citation behind it
 
 
 def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any = None, **run: Unpack[Run]) -> Report:
@@ -113,8 +104,6 @@ def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any 
         EvaluationError: the file is missing, or a row lacks a field.
     """
     import tempfile
-
-    from nacre.retrieval.knowledge_base import KnowledgeBase
 
     rows = read_rows(data / "questions.jsonl", ("question", "filing", "pages"))
     with (
@@ -135,7 +124,7 @@ def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any 
             searched,
             {"data": data.name, "corpus": fingerprint(base.text(d["uri"]) for d in base.documents())},
             name_of=itemgetter("id"),
-            figures=lambda items: {"published": FINANCEBENCH_PUBLISHED},
+            figures=lambda items: {"published": _PUBLISHED},
             resumes=False,
         )
         return carry_out(suite, **run)

@@ -12,10 +12,9 @@ from nacre import KnowledgeBase, ScriptedChatModel
 from nacre.errors import EvaluationError
 from nacre.eval import ask_all
 from nacre.eval.chat import load_conversations
-from nacre.eval.made import in_turn, literal
+from nacre.eval.made import in_turn, literal, paraphrases
 from nacre.eval.making import Made, _alike, _unanswerable, _unlike, make_conversations, make_questions, save_questions
 from nacre.eval.metrics import contains
-from nacre.eval.paraphrases import paraphrases
 from nacre.eval.questions import load_questions, strange_uris
 
 HANDBOOK = """# Handbook

@@ -16,8 +16,7 @@ from nacre.eval.answers import ask_all
 from nacre.eval.datasets import Question
 from nacre.eval.gate import compare, same_corpus, what_changed
 from nacre.eval.report import read_report
-from nacre.eval.trials import NOTHING
-from nacre.eval.tuning import read_grid, tune
+from nacre.eval.tuning import NOTHING, read_grid, tune
 from nacre.ingest.source import TextSource
 from nacre.store.settings import load_settings, save_settings
 from nacre.text.messages import last_user_text, parse_sources

@@ -20,10 +20,10 @@ from nacre import ProgramAided, PythonInterpreter, ScriptedChatModel
 from nacre.reasoning.evidence import cells_read
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.results import mentions, plain, result_of, same, sayings, text_of_value, vote
-from nacre.reasoning.sandbox.answer import execution_in
 from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
+from nacre.reasoning.sandbox.exchange import Stop
 from nacre.reasoning.sandbox.inside.encode import NODES, Encoder
-from nacre.reasoning.sandbox.stop import Stop
+from nacre.reasoning.sandbox.outcome import execution_in
 from nacre.reasoning.sandbox.values import decode, decode_places
 from nacre.reasoning.tables import tables_of
 from nacre.reasoning.tool import observation

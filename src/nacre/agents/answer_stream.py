@@ -134,12 +134,7 @@ class AnswerReader:
 
 
 class LiveAnswer:
-    """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`). Nothing else of the reply is
-    shown.
-
-    Args:
-        numbers: those of the sources that may be cited; None where there are no sources.
-    """
+    """Shows the final answer of an agent's reply as it is written (a `ChunkFilter`), and nothing else of the reply."""
 
     def __init__(self, reader: AnswerReader, numbers: Sequence[int] | None) -> None:
         self._reader = reader

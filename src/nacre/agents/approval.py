@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,6 @@ class ApprovalRequest:
     reason: str
     suspicious: tuple[str, ...] = ()
     thought: str = ""
-
-
-Approver = Callable[[ApprovalRequest], Decision | Awaitable[Decision]]
 
 
 def values_of(data: Any) -> Iterator[str]:

@@ -13,32 +13,17 @@ from nacre.agents.tool_calls import read_input
 from nacre.agents.trajectory import ActionInput
 from nacre.text.language import tr
 
-_WRAPPINGS = (
-    "args",
-    "arguments",
-    "parameters",
-    "params",
-    "input",
-    "kwargs",
-    "action_input",
-    "tool_input",
-    "properties",
-)
+_WRAPPINGS = "args arguments parameters params input kwargs action_input tool_input properties"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A tool and its arguments, looked up once.
-
-    Args:
-        required: names of the arguments that must be given.
-        by_call: whether the tool must be given a whole tool call: it returns an artifact, or is given the call's id.
-    """
+    """A tool and its arguments, looked up once."""
 
     tool: BaseTool
     properties: dict[str, Any]
     required: tuple[str, ...]
-    by_call: bool = False
+    by_call: bool = False  # it must be given a whole tool call: it returns an artifact, or is given the call's id
 
     @classmethod
     def of(cls, tool: BaseTool) -> Spec:
@@ -46,9 +31,8 @@ class Spec:
         properties = dict(tool.args)
         schema: dict[str, Any] = tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
         injected = set(getattr(tool.get_input_schema(), "model_fields", {})) - set(properties)
-        by_call = tool.response_format == "content_and_artifact" or (
-            bool(injected) and not isinstance(tool.args_schema, dict)
-        )
+        told = bool(injected) and not isinstance(tool.args_schema, dict)
+        by_call = told or tool.response_format == "content_and_artifact"
         return cls(tool, properties, tuple(name for name in schema.get("required", ()) if name in properties), by_call)
 
     @property
@@ -69,12 +53,8 @@ class Spec:
     def arguments(self, given: ActionInput | None) -> dict[str, Any]:
         """Name and type an input as well as the schema allows; the tool's own validation has the last word."""
         names = tuple(self.properties)
-        if (
-            isinstance(given, str)
-            and given.lstrip()[:1] == "{"
-            and names
-            and _kind(self.properties[names[0]]) != "object"
-        ):
+        is_object = isinstance(given, str) and given.lstrip()[:1] == "{"
+        if isinstance(given, str) and is_object and names and _kind(self.properties[names[0]]) != "object":
             given = read_input(given, names)
         given = self._unwrapped(given)
         if isinstance(given, dict):
@@ -98,7 +78,7 @@ class Spec:
         if not isinstance(given, dict) or len(given) != 1:
             return given
         key, inner = next(iter(given.items()))
-        if key in self.properties or key not in _WRAPPINGS:
+        if key in self.properties or key not in _WRAPPINGS.split():
             return given
         if isinstance(inner, str) and inner.lstrip()[:1] == "{":
             inner = read_input(inner, tuple(self.properties))

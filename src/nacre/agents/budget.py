@@ -21,12 +21,7 @@ SPENT = ("steps", "model_calls", "tool_calls", "input_tokens", "output_tokens")
 
 
 class Budget:
-    """The running account of one agent; what it spends, its parent spends as well.
-
-    Args:
-        seconds: wall-clock time, at most; None for no limit.
-        tokens: input and output tokens of all model calls, at most; None for no limit.
-    """
+    """The running account of one agent, with its limits; what it spends, its parent spends as well."""
 
     def __init__(
         self, steps: int, seconds: float | None = None, tokens: int | None = None, parent: Budget | None = None

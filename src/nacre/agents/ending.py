@@ -47,7 +47,7 @@ class Ending:
         """Force an answer from what was seen: one last call, without tools."""
         state = self.state
         above = state.budget.parent.exhausted() if state.budget.parent else None
-        if above or (state.settings.at_limit == "stop" and reason != "loop"):
+        if above or (state.at_limit == "stop" and reason != "loop"):
             return (yield from self._refuse(reason))
         if reason in ("unreadable", "loop"):
             yield from self.executor.look()
@@ -57,12 +57,12 @@ class Ending:
         )
         options = {name: value for name, value in state.kwargs.items() if name not in ("tools", "tool_choice")}
         showing = not state.hiding
-        reply: AIMessage = yield state.call(state.settings.model, asked, options, showing, last=True)
+        reply: AIMessage = yield state.call(state.agent.inner, asked, options, showing, last=True)
         state.budget.book_reply(asked, reply)
         certain = certain_answer(text_of(reply), last=True) if showing else None
         if certain is not None:
             return (yield from self.answer(reply, certain, reason))
-        step = parse_react(text_of(reply), state.settings.toolbox.names)
+        step = parse_react(text_of(reply), state.agent.toolbox.names)
         if step.action is not None or reply.tool_calls:
             return (yield from self._refuse(reason))
         if step.answer is None:
@@ -72,7 +72,7 @@ class Ending:
 
     def _found(self) -> str:
         """All that was observed: documents as numbered sources, the rest as framed data."""
-        room = self.state.settings.window  # about a quarter of the window, at four characters a token
+        room = self.state.window  # about a quarter of the window, at four characters a token
         others = [
             shown(step)
             for turn in self.state.visible()

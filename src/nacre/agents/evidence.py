@@ -24,9 +24,8 @@ class Evidence:
 
     def add(self, artifact: Any) -> str | None:
         """Number the documents that a tool gave back."""
-        documents = (
-            [item for item in artifact if isinstance(item, Document)] if isinstance(artifact, (list, tuple)) else []
-        )
+        items = artifact if isinstance(artifact, (list, tuple)) else ()
+        documents = [item for item in items if isinstance(item, Document)]
         if not documents:
             return None
         parts = []
@@ -51,9 +50,8 @@ class Evidence:
             text = document.page_content[:characters]
             characters -= len(text)
             if text:
-                found.append(
-                    source_of(n, text, title_of(document.metadata), _uri(document), document.metadata.get("tables"))
-                )
+                tables = document.metadata.get("tables")
+                found.append(source_of(n, text, title_of(document.metadata), _uri(document), tables))
         return found
 
     @property
@@ -72,9 +70,8 @@ class Evidence:
         reply = with_text(reply, text)
         metadata = {**as_nacre_provider(reply.response_metadata), "model_provider": "nacre"}
         reply = reply.model_copy(update={"response_metadata": metadata})
-        return with_nacre(
-            reply, citations=cite(text, sources, places), hits=[_hit(n, d) for n, d in enumerate(self.documents, 1)]
-        )
+        hits = [_hit(n, document) for n, document in enumerate(self.documents, 1)]
+        return with_nacre(reply, citations=cite(text, sources, places), hits=hits)
 
 
 def _uri(document: Document) -> str:

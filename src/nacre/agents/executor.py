@@ -52,13 +52,9 @@ class Executor:
         self._taken = {self._key(step): step for turn in state.turns for step in turn.steps}
 
     def act(self, reply: AIMessage, steps: tuple[Step, ...]) -> Generator[Call, Any, tuple[Step, ...]]:
-        """Run the actions of one reply, all at once where there are several.
-
-        Returns:
-            Nothing; or the steps of a reply that waits for a person, of which none has run.
-        """
+        """Run the actions of one reply, all at once; where it waits for a person, none, and its steps come back."""
         prepared = tuple(self._prepare(step) for step in steps)
-        if self.state.settings.runs is not None and any(isinstance(one, Prepared) and one.request for one in prepared):
+        if self.state.agent.runs is not None and any(isinstance(one, Prepared) and one.request for one in prepared):
             return tuple(one.waiting if isinstance(one, Prepared) else one for one in prepared)
         decided = []
         for one in prepared:
@@ -75,7 +71,7 @@ class Executor:
         if step.status not in ("pending", "ready"):
             return step
         try:
-            spec = self.state.settings.toolbox.find(step.action or "")
+            spec = self.state.agent.toolbox.find(step.action or "")
         except ToolError as error:
             return replace(step, observation=error.message, status="error")
         prepared = Prepared(step, spec, spec.arguments(step.action_input))
@@ -111,7 +107,7 @@ class Executor:
     def _prepare(self, step: Step) -> Step | Prepared:
         """A call ready to be decided, or the step with the reason why it does not run."""
         try:
-            spec = self.state.settings.toolbox.find(step.action or "")
+            spec = self.state.agent.toolbox.find(step.action or "")
         except ToolError as error:
             self._repeated(step)
             return replace(step, observation=error.message, status="error")
@@ -125,8 +121,8 @@ class Executor:
     def _allowed(self, prepared: Prepared, decision: Decision) -> Step | ToolRun:
         arguments = decision if isinstance(decision, dict) else prepared.arguments
         if decision is True or isinstance(decision, dict):
-            timeout_s, settings = self._timeout(prepared.spec), self.state.settings
-            return ToolRun(prepared.spec, arguments, timeout_s, self.state.budget, settings.owner)
+            timeout_s = self._timeout(prepared.spec)
+            return ToolRun(prepared.spec, arguments, timeout_s, self.state.budget, self.state.owner)
         reason = f": {decision}" if isinstance(decision, str) else "."
         told = tr("This call was not approved{reason}", reason=reason)
         return replace(prepared.step, observation=told, status="denied")
@@ -136,13 +132,13 @@ class Executor:
         key = self._key(step)
         known = self._taken.get(key)
         self._taken.setdefault(key, step)
-        spec = self.state.settings.toolbox.specs.get(known.action or "") if known else None
+        spec = self.state.agent.toolbox.specs.get(known.action or "") if known else None
         if known is not None and not (spec and facts_of(spec.tool).repeatable):
             self.repeats += 1
         return known
 
     def _key(self, step: Step) -> str:
-        spec = self.state.settings.toolbox.specs.get(step.action or "")
+        spec = self.state.agent.toolbox.specs.get(step.action or "")
         given = spec.arguments(step.action_input) if spec else step.action_input
         return f"{step.action} {json.dumps(given, sort_keys=True, ensure_ascii=False, default=str)}".casefold()
 
@@ -151,21 +147,21 @@ class Executor:
         suspicious: tuple[str, ...] = ()
         if facts_of(spec.tool).changes:
             suspicious = self.state.provenance(spec.tool, arguments)
-        named = spec.tool.name in self.state.settings.approve_tools
+        named = spec.tool.name in self.state.agent.approve_tools
         if not named and not suspicious:
             return None
         return ApprovalRequest(spec.tool.name, arguments, "named" if named else "provenance", suspicious, step.thought)
 
     def request(self, step: Step) -> dict[str, Any]:
         """What a waiting step asks, as JSON data."""
-        spec, given = self.state.settings.toolbox.find(step.action or ""), cast(dict[str, Any], step.action_input)
+        spec, given = self.state.agent.toolbox.find(step.action or ""), cast(dict[str, Any], step.action_input)
         return asdict(cast(ApprovalRequest, self._request(spec, given, step)))
 
     def _decided(self, prepared: Prepared) -> Generator[Call, Any, Step | ToolRun]:
         """The call as a person has decided who is asked at once."""
         decision: Decision = True
         if prepared.request is not None:
-            approve = self.state.settings.approve
+            approve = self.state.agent.approve
             if approve is None:
                 decision = tr("it needs a person's approval and nobody can be asked")
             else:
@@ -175,15 +171,15 @@ class Executor:
         return self._allowed(prepared, decision)
 
     def _timeout(self, spec: Spec) -> float | None:
-        own = None if facts_of(spec.tool).limits_itself else self.state.settings.tool_timeout_s
+        own = None if facts_of(spec.tool).limits_itself else self.state.agent.tool_timeout_s
         bounds = (own, self.state.budget.seconds_left())
         limits = [limit for limit in bounds if limit is not None]
         return max(0.05, min(limits)) if limits else None
 
     def _observed(self, step: Step, run: Runnable[Any, Outcome], outcome: Outcome) -> Step:
         assert isinstance(run, ToolRun)
-        settings = self.state.settings
-        limit = min(settings.max_observation, settings.window)  # a quarter of the window, at about 4 characters a token
+        # A quarter of the window, at about 4 characters a token.
+        limit = min(self.state.agent.max_observation, self.state.window)
         sources = self.state.evidence.add(outcome.artifact) if outcome.ok else None
         observed = replace(
             step,

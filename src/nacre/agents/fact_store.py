@@ -28,12 +28,7 @@ def owner_of(principals: Sequence[str] | None) -> str:
 
 
 class FactStore:
-    """A small knowledge base of what was told, for each owner.
-
-    Args:
-        place: the file, created when missing; ":memory:" for none; or a database that has `TABLE` already.
-        most: how many facts an owner may have.
-    """
+    """A small knowledge base of what was told, for each owner: in a file, ":memory:", or a database with `TABLE`."""
 
     def __init__(self, place: str | Path | Tables, *, most: int = MOST) -> None:
         self._database: Tables = Database(place, TABLE) if isinstance(place, str | Path) else place
@@ -45,11 +40,7 @@ class FactStore:
         return f"{self._database.identity}:{owner}:{tuple(rows[0])}"
 
     def add(self, owner: str, text: str) -> str:
-        """Keep a fact, once; gives its id.
-
-        Raises:
-            ToolError: it is empty or too long, or there is no room.
-        """
+        """Keep a fact, once; gives its id. One that is too long, or too many, raise a `ToolError`."""
         said = " ".join(clean_text(text).split())
         if not 0 < len(said) <= LONGEST:
             raise ToolError(tr("A fact has 1 to {most} characters, not {size}.", most=LONGEST, size=len(said)))

@@ -12,16 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.tool import tool_call
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field
 
 from nacre import prompts
 from nacre.agents.observation import frame
 from nacre.agents.output_parser import parse_react
-from nacre.agents.protocols import LABELS, STOPS, refuses, with_example
-from nacre.agents.tool_names import ToolNames
+from nacre.agents.protocols import LABELS, STOPS, example_call, refuses, with_example
+from nacre.agents.toolbox import Toolbox
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.text.language import Language, language_of
 from nacre.text.messages import last_user_text, text_of, with_text
@@ -69,29 +70,23 @@ class TextProtocol(ChatModelDecorator):
                     raise
         if not given.get("tools") or given.get("tool_choice") == "none":
             return (yield from self.ask(messages, live=True, **kwargs))
-        tools = [convert_to_openai_tool(tool) for tool in given["tools"]]
-        names = ToolNames.of(tools)
+        toolbox = Toolbox(map(_named_only, given["tools"]))
         language = language_of(last_user_text(messages))
-        asked = with_example(as_text(messages, language), _instruction(tools, language))
+        tools, example = toolbox.describe(), example_call(toolbox, language)
+        told = prompts.load("react/text", language).render(tools=tools, call=example)
+        asked = with_example(as_text(messages, language), told)
         options = {**kwargs, "stop": [*STOPS, *(kwargs.get("stop") or ())]}
         for _ in range(self.repairs + 1):
             reply = yield from self.ask(asked, **options)
-            step = parse_react(text_of(reply), names)
-            if step.action is not None and step.action in names.arguments:
-                call = {
-                    "type": "tool_call",
-                    "id": f"call_{uuid.uuid4().hex[:12]}",
-                    "name": step.action,
-                    "args": _arguments(step.action_input, names.arguments.get(step.action, ())),
-                }
+            step = parse_react(text_of(reply), toolbox.names)
+            if step.action is not None and step.action in toolbox.specs:
+                arguments = toolbox.specs[step.action].arguments(step.action_input)
+                call = tool_call(name=step.action, args=arguments, id=f"call_{uuid.uuid4().hex[:12]}")
                 return with_text(reply, step.thought).model_copy(update={"tool_calls": [call]})
             if step.answer:
                 return with_text(reply, step.answer)
-            asked = [
-                *asked,
-                AIMessage(text_of(reply) or "…"),
-                *prompts.load("react/repair", language).render(call=_call(tools[0], language)),
-            ]
+            repair = prompts.load("react/repair", language).render(call=example)
+            asked = [*asked, AIMessage(text_of(reply) or "…"), *repair]
         return reply
 
 
@@ -111,25 +106,8 @@ def as_text(messages: Sequence[BaseMessage], language: Language) -> list[BaseMes
     return out
 
 
-def _instruction(tools: Sequence[dict[str, Any]], language: Language) -> list[BaseMessage]:
-    lines = []
-    for tool in tools:
-        function = tool["function"]
-        properties = function.get("parameters", {}).get("properties", {})
-        arguments = ", ".join(f"{name}: {schema.get('type', 'any')}" for name, schema in properties.items())
-        lines.append(f"- {function['name']}({arguments}): {' '.join(function.get('description', '').split())}")
-    return prompts.load("react/text", language).render(tools="\n".join(lines), call=_call(tools[0], language))
-
-
-def _call(tool: dict[str, Any], language: Language) -> str:
-    _, action, given, _ = LABELS[language]
-    properties = tool["function"].get("parameters", {}).get("properties", {})
-    return f"{action}{tool['function']['name']}\n{given}{to_json(dict.fromkeys(properties, '…'), ensure_ascii=False)}"
-
-
-def _arguments(given: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    if isinstance(given, dict):
-        return given
-    if given in (None, "") or not names:
-        return {}
-    return dict(zip(names, given, strict=False)) if isinstance(given, list) else {names[0]: given}
+def _named_only(tool: Any) -> BaseTool:
+    """A tool of the caller's, as it is described; it is never run here."""
+    function = convert_to_openai_tool(tool)["function"]
+    schema = {"type": "object", "properties": {}, **function.get("parameters", {})}
+    return StructuredTool(name=function["name"], description=function.get("description", ""), args_schema=schema)

@@ -20,15 +20,7 @@ _MARK = re.compile(r'</?data key="[0-9a-f]{0,32}">\n?')  # the example in the pr
 
 
 def as_text(result: Any, limit: int) -> str:
-    """A tool's result as text.
-
-    Args:
-        result: anything that a tool may return: text, bytes, data, content blocks, a message, documents.
-        limit: characters to keep.
-
-    Returns:
-        Clean text of about `limit` characters at most.
-    """
+    """Anything that a tool may return as clean text of about `limit` characters at most."""
     return clip(clean_text(_text(result)[:_SCAN]).strip(), limit) or tr("(nothing)")
 
 
@@ -40,7 +32,10 @@ def _text(result: Any) -> str:
     if result is None:
         return ""
     if isinstance(result, (bytes, bytearray, memoryview)):
-        return _bytes(bytes(result))
+        try:
+            return bytes(result).decode("utf-8")
+        except UnicodeDecodeError:
+            return tr("(binary data, {count} bytes)", count=len(bytes(result)))
     if isinstance(result, Document):
         return result.page_content
     if isinstance(result, list) and result and all(isinstance(part, dict) and "type" in part for part in result):
@@ -52,13 +47,6 @@ def _text(result: Any) -> str:
         return to_json(result, ensure_ascii=False, default=str)
     except (ValueError, TypeError, RecursionError):
         return str(result)
-
-
-def _bytes(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return tr("(binary data, {count} bytes)", count=len(data))
 
 
 def frame(text: str) -> str:

@@ -68,8 +68,8 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
     body = SPECIAL.sub("\n", split_reasoning(text)[0]).replace("\r\n", "\n").replace("\xa0", " ").strip()
     if not body:
         return Step()
-    step = _whole_object(body, names)
-    if step:
+    candidate = unfence(body).strip()  # one JSON object, perhaps fenced, perhaps behind a sentence
+    if candidate[:1] in ("{", "[", "｛") and (step := _object_step(try_json(candidate)[0], names)):
         return step
     marked = unmark(body)
     for find_labels in (line_labels, inline_labels):
@@ -79,12 +79,6 @@ def parse_react(text: str, tools: Iterable[Any] | ToolNames | None = None) -> St
             if step.readable:
                 return step
     return _unlabelled(marked, names)
-
-
-def _whole_object(body: str, names: ToolNames) -> Step | None:
-    """The reply is one JSON object (perhaps fenced, perhaps behind a sentence)."""
-    candidate = unfence(body).strip()
-    return _object_step(try_json(candidate)[0], names) if candidate[:1] in ("{", "[", "｛") else None
 
 
 def _object_step(value: Any, names: ToolNames, thought: str = "") -> Step | None:
@@ -130,7 +124,9 @@ def _from_labels(text: str, labels: list[Label], names: ToolNames) -> Step:
             call = _labelled_call(text, labels, at, names, _thought(thoughts, preamble))
             if call and (call[0] in names.arguments or fold(call[0]) not in NOTHING):
                 return _called(_thought(thoughts, preamble), call, names)
-    return _said_answer(_thought(thoughts, preamble))
+    thought = _thought(thoughts, preamble)
+    said = list(_SAID_ANSWER.finditer(thought))  # a thought that ends in "the final answer is …"
+    return Step(thought=thought, answer=_clean_answer(said[-1]["answer"]).rstrip("。.") if said else None)
 
 
 def _thought(thoughts: list[str], preamble: str) -> str:
@@ -154,15 +150,11 @@ def _without_arguments(text: str, labels: list[Label], at: int, arguments: tuple
     """The labels without those that are names of arguments in lines behind "Action Input:", such as "query: bolt"."""
     keys = {label_key(name) for name in arguments}
     end = at + 1
-    while end < len(labels) and not labels[end].strong and _word_of(labels[end]) in keys:
+    while end < len(labels) and not labels[end].strong and label_key(labels[end].text.strip(" \t*_`>-:：=")) in keys:
         end += 1
     if end == at + 1 or text[labels[at].body : labels[at + 1].start].strip(_WRAP):
         return labels
     return labels[: at + 1] + labels[end:]
-
-
-def _word_of(label: Label) -> str:
-    return label_key(label.text.strip(" \t*_`>-:：=").strip())
 
 
 def _body(text: str, labels: list[Label], at: int) -> str:
@@ -294,12 +286,6 @@ def _clean_answer(answer: str, opened_bold: bool = False) -> str:
     if answer.endswith("\n```") and answer.count("```") % 2:
         answer = answer[:-3]
     return unquote(answer.strip())
-
-
-def _said_answer(thought: str) -> Step:
-    """A thought that ends in "the final answer is …"."""
-    said = list(_SAID_ANSWER.finditer(thought))
-    return Step(thought=thought, answer=_clean_answer(said[-1]["answer"]).rstrip("。.") if said else None)
 
 
 def _unlabelled(text: str, names: ToolNames) -> Step:

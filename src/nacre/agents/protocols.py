@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -58,24 +58,6 @@ def refuses(error: Exception, parameter: str) -> bool:
     return getattr(error, "code", None) == "unsupported_parameter" and getattr(error, "param", None) == parameter
 
 
-class _Rendered:
-    """Turns as messages; each is written once, so that a step costs the same late in a run as early."""
-
-    def __init__(self, write: Callable[[Turn], list[BaseMessage]]) -> None:
-        self._write = write
-        # The turn is kept with its messages, so that its id stays its own.
-        self._kept: dict[int, tuple[Turn, list[BaseMessage]]] = {}
-
-    def __call__(self, turns: Sequence[Turn]) -> list[BaseMessage]:
-        out: list[BaseMessage] = []
-        for turn in turns:
-            entry = self._kept.get(id(turn))
-            if entry is None:
-                entry = self._kept[id(turn)] = (turn, self._write(turn))
-            out += entry[1]
-        return out
-
-
 class _ToolCalling:
     """What both protocols share; one serves one run, and so one conversation."""
 
@@ -87,12 +69,16 @@ class _ToolCalling:
         self.toolbox = toolbox
         self._instruction = instruction
         self._head: list[BaseMessage] = []
-        self._rendered = _Rendered(self._turn)
+        # Each turn is written once, so that a step costs the same late in a run as early; kept, so that its id stays.
+        self._written: dict[int, tuple[Turn, list[BaseMessage]]] = {}
 
     def messages(self, conversation: Sequence[BaseMessage], turns: Sequence[Turn]) -> list[BaseMessage]:
         """What the model is sent: instruction, conversation, and the run so far."""
         self._head = self._head or with_example(conversation, self._instruction)
-        return self._head + self._rendered(turns)
+        for turn in turns:
+            if id(turn) not in self._written:
+                self._written[id(turn)] = (turn, self._turn(turn))
+        return self._head + [message for turn in turns for message in self._written[id(turn)][1]]
 
     def read(self, reply: AIMessage) -> tuple[Step, ...]:
         """One step for every native call, at most 16; else the one step that the text says, perhaps unreadable."""

@@ -37,17 +37,11 @@ _CONTENT = frozenset({"subject", "body", "content", "description", "title", "mes
 
 @dataclass(frozen=True)
 class Seen:
-    """What a call brought back.
+    """What a call brought back."""
 
-    Args:
-        text: as the model was shown it.
-        fields: the values that are whole fields of it, folded; empty for a plain text.
-        pointed: whether every value of the call was the user's own.
-    """
-
-    text: str
-    fields: frozenset[str] = frozenset()
-    pointed: bool = False
+    text: str  # as the model was shown it
+    fields: frozenset[str] = frozenset()  # the values that are whole fields of it, folded; none of a plain text
+    pointed: bool = False  # whether every value of the call was the user's own
 
     @cached_property
     def folded(self) -> str:

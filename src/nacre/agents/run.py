@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.documents import Document
@@ -19,7 +18,7 @@ from nacre.agents.ending import Ending, tidy
 from nacre.agents.executor import Executor
 from nacre.agents.protocols import choose_protocol, example_call
 from nacre.agents.runs import Record, RunStore
-from nacre.agents.state import RunState, Settings
+from nacre.agents.state import Agent, RunState
 from nacre.agents.trajectory import Step, from_data, to_data
 from nacre.agents.window import Turn, clip
 from nacre.decorator.flow import Call, Flow
@@ -33,38 +32,38 @@ MAX_REPEATS = 2
 
 
 class AgentRun:
-    """One run; `go` is its flow.
-
-    Args:
-        language: of prompts and labels; None takes the question's.
-    """
+    """One run; `go` is its flow. Without a language, prompts and labels are in the question's."""
 
     def __init__(
         self,
-        settings: Settings,
+        agent: Agent,
         messages: list[BaseMessage],
         kwargs: dict[str, Any],
         turns: list[Turn],
         language: Language | None,
+        *,
+        owner: str,
+        at_limit: str,
+        protocol: str,
     ) -> None:
         question = clean_text(last_user_text(messages))
-        budget = Budget(settings.max_steps, settings.max_seconds, settings.max_tokens, CURRENT.get())
+        budget = Budget(agent.max_steps, agent.max_seconds, agent.max_tokens, CURRENT.get())
         budget.steps = len(turns)
         language = language or language_of(question)
-        self.state = RunState(settings, messages, kwargs, question, language, budget, turns)
+        self.state = RunState(agent, messages, kwargs, question, language, budget, owner, at_limit, turns)
         self.executor = Executor(self.state)
         self.ending = Ending(self.state, self.executor)
-        chosen = "native" if "tools" in kwargs and settings.protocol == "auto" else settings.protocol
-        self.protocol = choose_protocol(settings.model, settings.toolbox, language, chosen)
+        chosen = "native" if "tools" in kwargs and protocol == "auto" else protocol
+        self.protocol = choose_protocol(agent.inner, agent.toolbox, language, chosen)
         self.unreadable = 0
 
     @classmethod
-    def resumed(cls, settings: Settings, record: Record, options: dict[str, Any]) -> AgentRun:
+    def resumed(cls, agent: Agent, record: Record, options: dict[str, Any], owner: str, at_limit: str) -> AgentRun:
         """A run that has waited, as it was; only its clock begins anew."""
-        protocol = "text" if record["protocol"] == "text" else settings.protocol
-        settings = replace(settings, protocol=protocol)
+        protocol = "text" if record["protocol"] == "text" else agent.protocol
         messages, turns = messages_from_dict(record["messages"]), [_turn(row) for row in record["turns"]]
-        run = cls(settings, messages, {**record["options"], **options}, turns, record["language"])
+        kwargs, how = {**record["options"], **options}, {"owner": owner, "at_limit": at_limit, "protocol": protocol}
+        run = cls(agent, messages, kwargs, turns, record["language"], **how)
         run.state.evidence.add([Document(**row) for row in record["documents"]])
         run.state.echoed, run.state.agreed = record["echoed"], record["agreed"]
         run.executor.repeats = record["repeats"]
@@ -88,7 +87,9 @@ class AgentRun:
             limit = self.state.budget.exhausted()
             if limit:
                 return (yield from self.ending.force(limit))
-            showing = self._may_show()
+            # An answer is not certain before the reply is whole where it may be discarded for a first look or go to the
+            # caller with calls of the caller's tools, nor with a model that hides where its reasoning begins.
+            showing = not (self.state.hiding or "tools" in self.state.kwargs or self.state.unlooked())
             reply = yield from self._think(showing)
             certain = certain_answer(text_of(reply)) if showing else None
             if certain is not None:
@@ -111,7 +112,8 @@ class AgentRun:
                 yield from self._repair(reply, steps[0])
                 continue
             self.unreadable = 0
-            self._follow(reply)
+            if not reply.tool_calls and not reply.invalid_tool_calls:  # who writes calls as text is answered in text
+                self.protocol = self.protocol.fallback or self.protocol
             waiting = yield from self.executor.act(reply, steps)
             if waiting:
                 return (yield from self._pause(reply, waiting))
@@ -137,30 +139,17 @@ class AgentRun:
                 state.hiding = state.hiding or hides_reasoning(text_of(reply))
                 return reply
 
-    def _may_show(self) -> bool:
-        """Whether an answer can be certain before the reply is whole.
-
-        Not where the reply may be discarded for a first look (see `Executor.look`) or may go to the caller with calls
-        of the caller's tools, nor with a model that has been seen to reason without saying where its reasoning begins.
-        """
-        return not (self.state.hiding or "tools" in self.state.kwargs or self.state.unlooked())
-
-    def _follow(self, reply: AIMessage) -> None:
-        """A model that writes its calls as text is answered in text from here on."""
-        if not reply.tool_calls and not reply.invalid_tool_calls:
-            self.protocol = self.protocol.fallback or self.protocol
-
     def _foreign(self, steps: tuple[Step, ...], reply: AIMessage) -> AIMessage | None:
         """A reply that calls tools which the caller bound goes to the caller, without the calls that are ours."""
         bound = {_tool_name(tool) for tool in self.state.kwargs.get("tools", ())}
-        theirs = bound - set(self.state.settings.toolbox.specs)
+        theirs = bound - set(self.state.agent.toolbox.specs)
         if not any(step.action in theirs for step in steps):
             return None
         return reply.model_copy(update={"tool_calls": [call for call in reply.tool_calls if call["name"] in theirs]})
 
     def _pause(self, reply: AIMessage, steps: tuple[Step, ...]) -> Flow:
         """Keep the run until a person has decided about all calls of this reply at once."""
-        state, settings = self.state, self.state.settings
+        state = self.state
         asked = [self.executor.request(step) for step in steps if step.status == "pending"]
         budget = state.budget
         record = {
@@ -180,12 +169,8 @@ class AgentRun:
             "repeats": self.executor.repeats,
             "spent": {name: getattr(budget, name) for name in SPENT},
         }
-        runs, owner = cast(RunStore, settings.runs), settings.owner
-
-        def keep(given: Record) -> str:
-            return runs.keep(owner, given)
-
-        run_id = yield Call(RunnableLambda(keep), record)
+        runs: RunStore = state.agent.runs
+        run_id = yield Call(RunnableLambda(lambda given: runs.keep(state.owner, given), name="keep"), record)
         calls = "; ".join(f"{call['tool']}({to_json(call['arguments'], ensure_ascii=False)})" for call in asked)
         text = tr("This waits for your approval: {calls}", calls=clip(calls, 2000))
         return self.ending.labelled(with_nacre(AIMessage(text), run_id=run_id, pending=asked), "pending")
@@ -193,7 +178,7 @@ class AgentRun:
     def _repair(self, reply: AIMessage, step: Step) -> Generator[Call, Any, None]:
         self.unreadable += 1
         language = self.state.language
-        example = example_call(self.state.settings.toolbox, language)
+        example = example_call(self.state.agent.toolbox, language)
         told = prompts.load("react/repair", language).text(call=example)
         said = clip(split_reasoning(text_of(reply))[0].strip(), 600)
         yield from self.state.keep(Turn((Step(thought=said, observation=told, status="repair"),), reply))

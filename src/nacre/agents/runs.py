@@ -24,12 +24,9 @@ Record = dict[str, Any]
 
 
 class RunStore:
-    """Where runs wait. A run is taken with its decision, and from then on nobody can decide it again.
+    """Where runs wait, in a file, ":memory:", or a database that has `TABLE`: the latest `most` of each owner.
 
-    Args:
-        place: the file, created when missing; ":memory:" for none; or a database that has `TABLE` already.
-        days: how long a run waits before it is forgotten.
-        most: how many runs of one owner wait; the oldest go.
+    A run is taken with its decision, and from then on nobody can decide it again.
     """
 
     def __init__(self, place: str | Path | Tables, *, days: float = 30, most: int = 200) -> None:
@@ -93,6 +90,5 @@ def checked(decision: Any) -> Decision:
     """A decision, or an error that says what one is: nothing is taken for a yes that is not one."""
     if isinstance(decision, bool | str | dict):
         return decision
-    raise UsageError(
-        tr("A decision is True, False, a reason, or other arguments, not {decision!r}.", decision=decision)
-    )
+    told = tr("A decision is True, False, a reason, or other arguments, not {decision!r}.", decision=decision)
+    raise UsageError(told)

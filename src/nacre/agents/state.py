@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
+from pydantic import Field, PrivateAttr
 
 from nacre.agents.answer_stream import AnswerReader, LiveAnswer
 from nacre.agents.approval import values_of
@@ -17,11 +17,11 @@ from nacre.agents.budget import Budget
 from nacre.agents.evidence import Evidence
 from nacre.agents.facts import facts_of
 from nacre.agents.provenance import Seen, doubtful, plain, seen_of
-from nacre.agents.runs import RunStore
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, input_text
 from nacre.agents.window import Turn, clip, fit
-from nacre.decorator.flow import Call
+from nacre.decorator.flow import Call, Ready
+from nacre.decorator.layer import ChatModelDecorator
 from nacre.text.language import Language
 from nacre.text.messages import text_of
 from nacre.text.tokens import estimate, estimate_messages
@@ -31,41 +31,44 @@ INSTRUCTION = 500  # tokens of the text protocol's own prompt
 REPLY = 700
 
 
-@dataclass(frozen=True)
-class Settings:
-    """An agent's settings for one run; see `nacre.ReAct` for those that it shares.
+class Agent(ChatModelDecorator):
+    """What an agent is set to; `nacre.ReAct` says what each of it does."""
 
-    Args:
-        window: tokens that the model can read.
-    """
+    tools: list[Any] = Field(default_factory=list)
+    protocol: Literal["auto", "native", "text"] = "auto"
+    max_steps: int = Field(default=8, ge=1)
+    max_seconds: float | None = Field(default=None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+    at_limit: Literal["answer", "stop"] = "answer"
+    tool_timeout_s: float | None = Field(default=30.0, gt=0)
+    max_observation: int = Field(default=4000, ge=80)
+    context_tokens: int | None = Field(default=None, gt=0)
+    approve: Any = Field(default=None, repr=False)
+    approve_tools: list[str] = Field(default_factory=list)
+    runs: Any = Field(default=None, repr=False, exclude=True)
+    on_step: Callable[[Step], None] | None = Field(default=None, repr=False, exclude=True)
+    language: Literal["auto", "en", "zh"] = "auto"
 
-    model: BaseChatModel
-    toolbox: Toolbox
-    protocol: str
-    max_steps: int
-    max_seconds: float | None
-    max_tokens: int | None
-    at_limit: str
-    tool_timeout_s: float | None
-    max_observation: int
-    window: int
-    approve: Any
-    approve_tools: tuple[str, ...]
-    on_step: Callable[[Step], None] | None
-    runs: RunStore | None = None
-    owner: str = ""
+    _toolbox: Toolbox = PrivateAttr()
+
+    @property
+    def toolbox(self) -> Toolbox:
+        """The agent's tools by name."""
+        return self._toolbox
 
 
 @dataclass
 class RunState:
     """One run: the conversation that it answers, its turns, its evidence and what it has spent."""
 
-    settings: Settings
+    agent: Agent
     conversation: list[BaseMessage]
     kwargs: dict[str, Any]
     question: str
     language: Language
     budget: Budget
+    owner: str
+    at_limit: str
     turns: list[Turn] = field(default_factory=list)
     evidence: Evidence = field(default_factory=Evidence)
     echoed: str = ""
@@ -75,14 +78,16 @@ class RunState:
     agreed: dict[str, list[str]] = field(default_factory=dict)  # by tool: the values that a person has agreed to
 
     def __post_init__(self) -> None:
-        self._fixed = INSTRUCTION + estimate(self.settings.toolbox.describe()) + estimate_messages(self.conversation)
-
+        self._fixed = INSTRUCTION + estimate(self.agent.toolbox.describe()) + estimate_messages(self.conversation)
+        self.window: int = (  # tokens that the model can read
+            self.agent.context_tokens or (self.agent.profile or {}).get("max_input_tokens") or DEFAULT_WINDOW
+        )
         for step in (step for turn in self.turns for step in turn.steps if step.status in ("ok", "error")):
             self.saw(step, step.observation)
 
     def visible(self) -> list[Turn]:
         """The turns that fit into the model's window beside the conversation and the reply."""
-        return fit(self.turns, max(300, self.settings.window - self._fixed - REPLY))[0]
+        return fit(self.turns, max(300, self.window - self._fixed - REPLY))[0]
 
     def provenance(self, tool: BaseTool, arguments: dict[str, Any]) -> tuple[str, ...]:
         """The values of a call that come from retrieved text alone."""
@@ -105,7 +110,7 @@ class RunState:
         """The first tool that takes questions, as long as nothing at all has been looked up."""
         if self.budget.tool_calls or not self.question.strip():
             return None
-        tools = (spec.tool for spec in self.settings.toolbox.specs.values())
+        tools = (spec.tool for spec in self.agent.toolbox.specs.values())
         return next((tool for tool in tools if facts_of(tool).looks_up), None)
 
     def call(
@@ -130,40 +135,13 @@ class RunState:
             yield from self._show(step)
 
     def _show(self, step: Step) -> Generator[Call, Any, None]:
-        if self.settings.on_step is not None:
-            self.settings.on_step(step)
+        if self.agent.on_step is not None:
+            self.agent.on_step(step)
         if step.answer is None and step.status != "repair":
             called = f"→ {step.action} {clip(input_text(step.action_input), 500)}"
             text = f"{step.thought}\n{called}\n← {clip(step.observation or '', 1000)}\n\n".lstrip("\n")
             self.echoed += text
-            yield Call(StepEcho(self.blocks), text, live=True)
-
-
-class StepEcho(Runnable[str, AIMessage]):
-    """Shows a finished step to whoever is streaming: as reasoning, which is not part of the answer.
-
-    Args:
-        blocks: whether the model's content is a list of blocks; a chunk must have the form of those that follow it.
-    """
-
-    def __init__(self, blocks: bool) -> None:
-        self.blocks = blocks
-
-    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
-        """The step's text as a message without content."""
-        return AIMessage("", additional_kwargs={"reasoning_content": input})
-
-    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
-        """The step's text as a message without content."""
-        return self.invoke(input)
-
-    def stream(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
-        """The step's text as one chunk without content."""
-        yield AIMessageChunk(content=[] if self.blocks else "", additional_kwargs={"reasoning_content": input})
-
-    async def astream(
-        self, input: str, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[AIMessage]:
-        """The step's text as one chunk without content."""
-        for chunk in self.stream(input):
-            yield chunk
+            # As reasoning, which is no part of the answer; a chunk has the form of those that follow it.
+            content: str | list[Any] = [] if self.blocks else ""
+            echo = AIMessageChunk(content=content, additional_kwargs={"reasoning_content": text})
+            yield Call(Ready(echo), None, live=True)

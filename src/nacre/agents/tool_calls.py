@@ -142,9 +142,9 @@ def read_call(text: str, tools: ToolNames) -> ToolCall | None:
     if tagged:
         return tagged
     if body[:1] and body[0] in "{[｛":
-        call = _json_call(body, tools)
-        if call:
-            return call
+        read = read_object(try_json(body)[0], tools)
+        if read:
+            return read[0] or ("finish", read[1])
     if _PYTHONIC.match(body):
         call = _bracket_call(body[1:].lstrip(), tools)
         if call and call[0] in tools.arguments:
@@ -178,7 +178,9 @@ def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | Non
         (keys[key] for key in (*KEYS["call"], *KEYS["name"]) if isinstance(keys.get(key), str) and keys[key]), ""
     )
     answer = next((keys[key] for key in KEYS["answer"] if keys.get(key) not in (None, "")), None)
-    if name and _is_call(name, keys, tools) and not (answer is not None and fold(name) in NOTHING):
+    # An object that merely has a name, {"name": "Bob", "age": 5}, is no call.
+    called = tools.find(name) is not None or any(key in keys for key in (*KEYS["call"], *KEYS["input"]))
+    if name and called and not (answer is not None and fold(name) in NOTHING):
         return _from_keys(name, keys, tools), None, thought
     if answer is not None:
         return None, answer_text(answer), thought
@@ -187,11 +189,6 @@ def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | Non
         value = next(iter(data.values()))
         return (only, value if isinstance(value, dict | list) else str(value)), None, thought
     return None
-
-
-def _is_call(name: str, keys: Mapping[str, Any], tools: ToolNames) -> bool:
-    """An object that merely has a name, {"name": "Bob", "age": 5}, is no call."""
-    return tools.find(name) is not None or any(key in keys for key in (*KEYS["call"], *KEYS["input"]))
 
 
 def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> ToolCall:
@@ -203,11 +200,6 @@ def _from_keys(name: str, keys: Mapping[str, Any], tools: ToolNames) -> ToolCall
     elif key == "query" or (value is not None and not isinstance(value, (dict, list))):
         value = str(value)
     return found, value
-
-
-def _json_call(body: str, tools: ToolNames) -> ToolCall | None:
-    read = read_object(try_json(body)[0], tools)
-    return read and (read[0] or ("finish", read[1]))
 
 
 def answer_text(value: Any) -> str:

@@ -55,9 +55,8 @@ class ToolNames:
         """The one tool whose name stands in a text."""
         lowered = text.casefold()
         hits = [name for name in self.arguments if _stands_in(name.casefold(), lowered)]
-        longest = [
-            name for name in hits if not any(name != other and name.casefold() in other.casefold() for other in hits)
-        ]
+        folded = {name: name.casefold() for name in hits}
+        longest = [name for name in hits if not any(name != o and folded[name] in folded[o] for o in hits)]
         return longest[0] if len(longest) == 1 else None
 
 

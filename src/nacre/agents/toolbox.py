@@ -37,13 +37,7 @@ class Outcome:
 
 
 class ToolRun(Runnable[Any, Outcome]):
-    """One tool with a time limit, as a Runnable that never raises.
-
-    Args:
-        timeout_s: seconds it may take; None to run it in the caller's thread without a limit.
-        budget: the run's budget; agents that the tool calls spend from it.
-        owner: whose run it is.
-    """
+    """One tool with a time limit, as a Runnable that never raises; without one it runs in the caller's thread."""
 
     def __init__(
         self, spec: Spec, arguments: dict[str, Any], timeout_s: float | None, budget: Budget, owner: str = ""
@@ -130,7 +124,10 @@ class ToolRun(Runnable[Any, Outcome]):
         if done:
             failed = getattr(value, "status", "success") == "error"
             return Outcome(value, ok=not failed, artifact=getattr(value, "artifact", None), seconds=seconds)
-        return Outcome(_what_went_wrong(self.spec, value), ok=False, seconds=seconds)
+        if isinstance(value, ValidationError):
+            return Outcome(self.spec.complaint(value), ok=False, seconds=seconds)
+        text = str(value) or type(value).__name__
+        return Outcome(tr("{name} failed: {text}", name=self.tool.name, text=text), ok=False, seconds=seconds)
 
     def _late(self, begin: float) -> Outcome:
         text = tr("{name} gave no result within {timeout_s:g} s.", name=self.tool.name, timeout_s=self.timeout_s)
@@ -146,13 +143,6 @@ def _is_async(tool: BaseTool) -> bool:
     if isinstance(tool, StructuredTool):
         return tool.coroutine is not None
     return type(tool)._arun is not BaseTool._arun
-
-
-def _what_went_wrong(spec: Spec, error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        return spec.complaint(error)
-    text = str(error) or type(error).__name__
-    return tr("{name} failed: {text}", name=spec.tool.name, text=text)
 
 
 class Toolbox:
@@ -186,10 +176,8 @@ class Toolbox:
             near = difflib.get_close_matches(name[:80], self.specs, n=1)
             hint = tr(" Did you mean {near}?", near=near[0]) if near else ""
             known = ", ".join(self.specs) or "-"
-            raise ToolError(
-                tr("There is no tool {name!r}.{hint} There are: {known}.", name=name[:80], hint=hint, known=known),
-                tool=name,
-            )
+            told = tr("There is no tool {name!r}.{hint} There are: {known}.", name=name[:80], hint=hint, known=known)
+            raise ToolError(told, tool=name)
         return self.specs[found]
 
 
@@ -201,9 +189,7 @@ def as_tool(item: Any) -> BaseTool:
         try:
             return cast(BaseTool, make_tool(item))
         except ValueError as error:
-            raise UsageError(
-                tr("{item!r} cannot be a tool: {error} Give the function a docstring.", item=item, error=error)
-            ) from error
-    raise UsageError(
-        tr("{name__} is no tool. Give a LangChain tool or a function with a docstring.", name__=type(item).__name__)
-    )
+            told = tr("{item!r} cannot be a tool: {error} Give the function a docstring.", item=item, error=error)
+            raise UsageError(told) from error
+    told = tr("{name__} is no tool. Give a LangChain tool or a function with a docstring.", name__=type(item).__name__)
+    raise UsageError(told)

@@ -44,11 +44,6 @@ def read_transcript(text: str, tools: Iterable[Any] | None = None) -> Trajectory
     steps: list[Step] = []
     for said, observation in split_transcript(text):
         step = parse_react(said, tools)
-        steps.append(
-            replace(
-                step,
-                observation=observation,
-                status="final" if step.answer is not None else "ok" if step.readable else "repair",
-            )
-        )
+        status = "final" if step.answer is not None else "ok" if step.readable else "repair"
+        steps.append(replace(step, observation=observation, status=status))
     return tuple(steps)

@@ -19,11 +19,7 @@ MOST_TURNS = 40  # what is older has long been forgotten, and the prompt of a lo
 
 @dataclass(frozen=True)
 class Turn:
-    """One reply of the model and what came of it.
-
-    Args:
-        reply: the message itself; None for turns of a resumed trajectory.
-    """
+    """One reply of the model (None in a resumed trajectory) and what came of it."""
 
     steps: tuple[Step, ...]
     reply: AIMessage | None = None

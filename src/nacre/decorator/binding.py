@@ -26,14 +26,10 @@ def _rebind(node: Any, old: BaseChatModel, new: BaseChatModel) -> Any:
         return node if inside is node.bound else node.model_copy(update={"bound": inside})
     if isinstance(node, RunnableSequence):
         steps = [_rebind(step, old, new) for step in node.steps]
-        return (
-            node
-            if all(a is b for a, b in zip(steps, node.steps, strict=True))
-            else RunnableSequence(*steps, name=node.name)
-        )
+        same = all(a is b for a, b in zip(steps, node.steps, strict=True))
+        return node if same else RunnableSequence(*steps, name=node.name)
     if isinstance(node, RunnableParallel):
         branches = {name: _rebind(step, old, new) for name, step in node.steps__.items()}
-        return (
-            node if all(branches[name] is step for name, step in node.steps__.items()) else RunnableParallel(branches)
-        )
+        same = all(branches[name] is step for name, step in node.steps__.items())
+        return node if same else RunnableParallel(branches)
     return node

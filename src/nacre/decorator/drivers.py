@@ -88,11 +88,7 @@ async def astream(run: Run, config: RunnableConfig) -> AsyncGenerator[AIMessageC
 
 
 def config_of_generate(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig:
-    """The configuration that the arguments of `generate` stand for.
-
-    Args:
-        kwargs: its other arguments; those of the configuration are taken out.
-    """
+    """The configuration that the arguments of `generate` stand for, taken out of them."""
     config = {
         "callbacks": callbacks,
         **{name: kwargs.pop(name, None) for name in ("tags", "metadata", "run_name", "run_id")},

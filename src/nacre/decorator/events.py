@@ -20,7 +20,12 @@ from langchain_core.outputs import ChatGenerationChunk
 def event_stream(start: Callable[[], Iterator[AIMessageChunk]]) -> ChatModelStream:
     """Chunks as an event stream that pulls them when it is read."""
     stream = ChatModelStream()
-    events = _events(start)
+
+    def told() -> Iterator[Any]:
+        with closing(cast(Any, start())) as chunks:
+            yield from chunks_to_events(ChatGenerationChunk(message=chunk) for chunk in chunks)
+
+    events = told()
 
     def pump() -> bool:
         try:
@@ -37,11 +42,7 @@ def event_stream(start: Callable[[], Iterator[AIMessageChunk]]) -> ChatModelStre
 
 
 async def aevent_stream(start: Callable[[], AsyncIterator[AIMessageChunk]]) -> AsyncChatModelStream:
-    """Chunks as an event stream, filled by a task that begins when it is first read.
-
-    Returns:
-        LangChain's event stream; its `aclose` ends the task.
-    """
+    """Chunks as an event stream, filled by a task that begins when it is first read; its `aclose` ends the task."""
     stream = AsyncChatModelStream()
 
     async def produce() -> None:
@@ -60,8 +61,3 @@ async def aevent_stream(start: Callable[[], AsyncIterator[AIMessageChunk]]) -> A
 
     stream.set_start(begin)
     return stream
-
-
-def _events(start: Callable[[], Iterator[AIMessageChunk]]) -> Iterator[Any]:
-    with closing(cast(Any, start())) as chunks:
-        yield from chunks_to_events(ChatGenerationChunk(message=chunk) for chunk in chunks)

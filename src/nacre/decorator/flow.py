@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from nacre.errors import ModelError, UsageError
 from nacre.text.language import tr
@@ -66,6 +66,46 @@ class Call:
 Flow = Generator[Call, Any, AIMessage]
 
 
+class Ready(Runnable[Any, AIMessage]):
+    """Chunks that are there already: called live they are shown, and no run of their own is traced."""
+
+    def __init__(self, *chunks: AIMessageChunk) -> None:
+        self.chunks = chunks
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return merge_chunks(self.chunks)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        return merge_chunks(self.chunks)
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[AIMessage]:
+        yield from self.chunks
+
+    async def astream(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessage]:
+        for chunk in self.chunks:
+            yield chunk
+
+
+def attempt(model: Runnable[Any, Any], name: str, options: Mapping[str, Any], asked: Any = None) -> Runnable[Any, Any]:
+    """A call whose failure is a result, so that it costs itself only; `asked` stands in place of the given input."""
+
+    def run(given: Any, config: RunnableConfig) -> Any:
+        try:
+            return model.invoke(asked or given, config, **options)
+        except Exception as error:
+            return error
+
+    async def arun(given: Any, config: RunnableConfig) -> Any:
+        try:
+            return await model.ainvoke(asked or given, config, **options)
+        except Exception as error:
+            return error
+
+    return RunnableLambda(run, afunc=arun, name=name)
+
+
 def _begun(layer: str, flow: Callable[[], Any]) -> Flow:
     """A layer's flow. Without a `yield` its body runs here, and what comes of it is no flow."""
     try:
@@ -77,27 +117,24 @@ def _begun(layer: str, flow: Callable[[], Any]) -> Flow:
         return made
     if isinstance(made, Coroutine):
         made.close()
-    raise UsageError(
-        tr(
-            "{layer}.flow gave {what}, but must be a generator. "
-            "Ask with: reply = yield from self.ask(messages, **kwargs)",
-            layer=layer,
-            what=type(made).__name__,
-        )
+    told = tr(
+        "{layer}.flow gave {what}, but must be a generator. Ask with: reply = yield from self.ask(messages, **kwargs)",
+        layer=layer,
+        what=type(made).__name__,
     )
+    raise UsageError(told)
 
 
 def _refuse_forgotten(layer: str, error: Exception) -> None:
     """Say clearly what is wrong where a flow took `self.ask(…)` for its reply."""
     if "'generator'" in str(error):
-        raise UsageError(
-            tr(
-                "{layer}.flow uses a call as if it were its result ({error}). Write `yield from` before it: "
-                "reply = yield from self.ask(messages, **kwargs)",
-                layer=layer,
-                error=error,
-            )
-        ) from error
+        told = tr(
+            "{layer}.flow uses a call as if it were its result ({error}). Write `yield from` before it: "
+            "reply = yield from self.ask(messages, **kwargs)",
+            layer=layer,
+            error=error,
+        )
+        raise UsageError(told) from error
 
 
 # What LangChain needs in every chunk to read its content; it merges these two by equality.
@@ -148,12 +185,7 @@ class Run:
         self._go(lambda: self.flow.send(got))
 
     def throw(self, error: Exception, *, fatal: bool = False) -> None:
-        """The pending call failed: the flow may catch the error and go on.
-
-        Args:
-            fatal: tokens of the call are already with the user and cannot be taken back, so the flow gets no second
-                try.
-        """
+        """The pending call failed: the flow may catch it, but not once tokens are with the user (`fatal`)."""
         if fatal:
             raise error
         self._step(lambda: self.flow.throw(error))
@@ -163,19 +195,14 @@ class Run:
         self.flow.close()
 
     def answer(self) -> AIMessage:
-        """The flow's answer.
-
-        Returns:
-            The answer; its usage is that of all the model calls that were made for it.
-        """
+        """The flow's answer, with the usage of all the model calls that were made for it."""
         if not isinstance(self._result, AIMessage):
-            raise UsageError(
-                tr(
-                    "{layer}.flow returned {what}, not an AIMessage. A call needs `yield from` before it.",
-                    layer=self.layer,
-                    what=type(self._result).__name__,
-                )
+            told = tr(
+                "{layer}.flow returned {what}, not an AIMessage. A call needs `yield from` before it.",
+                layer=self.layer,
+                what=type(self._result).__name__,
             )
+            raise UsageError(told)
         if self.usage is None or self.usage == self._result.usage_metadata:
             return self._result
         return self._result.model_copy(update={"usage_metadata": self.usage})
@@ -188,13 +215,12 @@ class Run:
         shown = merge_chunks(self.shown)
         said, whole = text_of(shown), text_of(answer)
         if not whole.startswith(said):
-            raise UsageError(
-                tr(
-                    "{layer} showed text that its answer does not begin with: "
-                    "a call that is rewritten must not be live. Leave live=True out of its ask.",
-                    layer=self.layer,
-                )
+            told = tr(
+                "{layer} showed text that its answer does not begin with: "
+                "a call that is rewritten must not be live. Leave live=True out of its ask.",
+                layer=self.layer,
             )
+            raise UsageError(told)
         return AIMessageChunk(
             content=_unshown(whole[len(said) :], shown) if shown.content else answer.content,
             additional_kwargs=_new(answer.additional_kwargs, shown.additional_kwargs),
@@ -227,9 +253,8 @@ class Live:
     def message(self) -> AIMessage:
         """The whole, unfiltered message."""
         if not self.chunks:
-            raise ModelError(
-                tr("The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.")
-            )
+            told = tr("The model's stream ended without a single chunk. Ask again, or set disable_streaming=True.")
+            raise ModelError(told)
         return merge_chunks(self.chunks)
 
     def _show(self, chunks: Sequence[AIMessageChunk]) -> Sequence[AIMessageChunk]:

@@ -27,20 +27,8 @@ _numbering = threading.Lock()
 # By id, as long as the object lives: an id may be given to another one, a number is not.
 _OPAQUE: dict[int, tuple[weakref.ref[Any], int]] = {}
 # Settings of LangChain that do not shape an answer.
-_IRRELEVANT = frozenset(
-    {
-        "callbacks",
-        "tags",
-        "metadata",
-        "verbose",
-        "rate_limiter",
-        "cache",
-        "name",
-        "profile",
-        "custom_get_token_ids",
-        "disable_streaming",
-    }
-)
+_UNSEEN = "callbacks tags metadata verbose rate_limiter cache name profile custom_get_token_ids disable_streaming"
+_IRRELEVANT = frozenset(_UNSEEN.split())
 
 
 def identity(model: BaseChatModel) -> dict[str, Any]:
@@ -51,7 +39,7 @@ def identity(model: BaseChatModel) -> dict[str, Any]:
         leaf that says what it is (LangChain's `_identifying_params`) is taken at its word, and its plain settings
         (texts and numbers that it prints) are added; clients and connections stay out.
     """
-    fields = {name: getattr(model, name) for name in type(model).model_fields if name not in _IRRELEVANT}
+    fields = _fields(model)
     is_layer = isinstance(fields.get("inner"), BaseChatModel)
     if not is_layer and type(model)._identifying_params is not BaseChatModel._identifying_params:
         shown = {n: v for n, v in fields.items() if type(model).model_fields[n].repr and _is_plain(v)}
@@ -59,6 +47,10 @@ def identity(model: BaseChatModel) -> dict[str, Any]:
     if not is_layer and model.is_lc_serializable():
         return {"class": _name(model), "model": model._get_llm_string()}
     return {"class": _name(model), "fields": describe(fields)}
+
+
+def _fields(model: BaseModel) -> dict[str, Any]:
+    return {name: getattr(model, name) for name in type(model).model_fields if name not in _IRRELEVANT}
 
 
 def _is_plain(value: Any) -> bool:
@@ -95,12 +87,7 @@ def describe(value: Any) -> Any:
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {"class": _name(value), "fields": describe(fields)}
     if isinstance(value, BaseModel):
-        return {
-            "class": _name(value),
-            "fields": describe(
-                {name: getattr(value, name) for name in type(value).model_fields if name not in _IRRELEVANT}
-            ),
-        }
+        return {"class": _name(value), "fields": describe(_fields(value))}
     return f"{_name(value)}@{_PROCESS}.{os.getpid()}.{_number(value)}"
 
 

@@ -71,13 +71,12 @@ class ChatModelDecorator(BaseChatModel):
             raise UsageError(tr("{name}: {error}", name=name, error=error)) from error
         for name in ("cache", "rate_limiter", "custom_get_token_ids", "output_version"):
             if name in self.model_fields_set and getattr(self, name) is not None:
-                raise UsageError(
-                    tr(
-                        "{name__} is a layer and does not use {name!r}. Give it to the innermost model.",
-                        name__=type(self).__name__,
-                        name=name,
-                    )
+                told = tr(
+                    "{name__} is a layer and does not use {name!r}. Give it to the innermost model.",
+                    name__=type(self).__name__,
+                    name=name,
                 )
+                raise UsageError(told)
 
     # --- what a layer writes ------------------------------------------------------------------------------------------
 
@@ -161,51 +160,34 @@ class ChatModelDecorator(BaseChatModel):
 
     # --- the four drivers ---------------------------------------------------------------------------------------------
 
-    def invoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """Answer, and wait for the whole answer. Arguments and result as for any LangChain chat model."""
 
         def drive(messages: Any, config: RunnableConfig) -> AIMessage:
-            return drivers.invoke(self._run(messages, stop, kwargs), config)
+            return drivers.invoke(self._run(messages, kwargs), config)
 
         return self._call_with_config(cast(Any, drive), self._messages(input), self._config(config))
 
     async def ainvoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         """Answer without blocking the event loop. Arguments and result as for any LangChain chat model."""
 
         async def drive(messages: Any, config: RunnableConfig) -> AIMessage:
-            return await drivers.ainvoke(self._run(messages, stop, kwargs), config)
+            return await drivers.ainvoke(self._run(messages, kwargs), config)
 
         return await self._acall_with_config(cast(Any, drive), self._messages(input), self._config(config))
 
     def stream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
         """Answer in chunks. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
-            yield drivers.as_stream(self.invoke(input, config, stop=stop, **kwargs))
+            yield drivers.as_stream(self.invoke(input, config, **kwargs))
             return
 
         def drive(inputs: Iterator[Any], config: RunnableConfig) -> Iterator[AIMessageChunk]:
-            yield from drivers.stream(self._run(next(inputs), stop, kwargs), config)
+            yield from drivers.stream(self._run(next(inputs), kwargs), config)
 
         chunks: Any = self._transform_stream_with_config(
             iter([self._messages(input)]), cast(Any, drive), self._config(config)
@@ -214,20 +196,15 @@ class ChatModelDecorator(BaseChatModel):
             yield from chunks
 
     async def astream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Answer in chunks without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if self._streaming_disabled(**kwargs):
-            yield drivers.as_stream(await self.ainvoke(input, config, stop=stop, **kwargs))
+            yield drivers.as_stream(await self.ainvoke(input, config, **kwargs))
             return
 
         async def drive(inputs: AsyncIterator[Any], config: RunnableConfig) -> AsyncIterator[AIMessageChunk]:
-            async with aclosing(drivers.astream(self._run(await anext(inputs), stop, kwargs), config)) as chunks:
+            async with aclosing(drivers.astream(self._run(await anext(inputs), kwargs), config)) as chunks:
                 async for chunk in chunks:
                     yield chunk
 
@@ -239,55 +216,31 @@ class ChatModelDecorator(BaseChatModel):
                 yield chunk
 
     def stream_events(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        version: Any = "v2",
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, version: Any = "v2", **kwargs: Any
     ) -> Any:
         """Answer as events. Arguments and result as for any LangChain chat model; version "v3" is one `stream`."""
         if version != "v3":
-            return super().stream_events(input, config, version=version, stop=stop, **kwargs)
+            return super().stream_events(input, config, version=version, **kwargs)
         from nacre.decorator.events import event_stream
 
-        return event_stream(lambda: self.stream(input, config, stop=stop, **kwargs))
+        return event_stream(lambda: self.stream(input, config, **kwargs))
 
     def astream_events(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        version: Any = "v2",
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, *, version: Any = "v2", **kwargs: Any
     ) -> Any:
         """Answer as events without blocking the event loop. Arguments and result as for any LangChain chat model."""
         if version != "v3":
-            return super().astream_events(input, config, version=version, stop=stop, **kwargs)
+            return super().astream_events(input, config, version=version, **kwargs)
         from nacre.decorator.events import aevent_stream
 
-        return aevent_stream(lambda: self.astream(input, config, stop=stop, **kwargs))
+        return aevent_stream(lambda: self.astream(input, config, **kwargs))
 
     # --- everything else that a chat model has ------------------------------------------------------------------------
 
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give tools to the innermost model, through this layer.
-
-        Args:
-            tools: as for the inner model.
-            tool_choice: as for the inner model.
-            **kwargs: as for the inner model.
-
-        Returns:
-            This layer with the tools bound.
-
-        Raises:
-            NotImplementedError: the inner model takes no tools.
-        """
+        """Give tools to the innermost model, through this layer. Arguments and result as for the inner model."""
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
         return rebind(self.inner.bind_tools(tools, **kwargs), self.inner, self)
@@ -295,19 +248,7 @@ class ChatModelDecorator(BaseChatModel):
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers as objects, in the way in which the inner model makes them, through this layer.
-
-        Args:
-            schema: as for the inner model.
-            include_raw: as for the inner model.
-            **kwargs: as for the inner model.
-
-        Returns:
-            A Runnable from a conversation to objects of the schema.
-
-        Raises:
-            NotImplementedError: the inner model has no structured output.
-        """
+        """Answers as objects, made as the inner model makes them. Arguments and result as for the inner model."""
         return rebind(self.inner.with_structured_output(schema, include_raw=include_raw, **kwargs), self.inner, self)
 
     def get_num_tokens(self, text: str) -> int:
@@ -383,8 +324,9 @@ class ChatModelDecorator(BaseChatModel):
 
         return identity(self)
 
-    def _run(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Run:
-        options = kwargs if stop is None else {**kwargs, "stop": stop}
+    def _run(self, messages: list[BaseMessage], options: dict[str, Any]) -> Run:
+        if options.get("stop") is None:  # LangChain says so where there is none
+            options.pop("stop", None)
         return Run(type(self).__name__, lambda: self.flow(messages, **options))
 
     def _messages(self, input: LanguageModelInput) -> list[BaseMessage]:

@@ -8,15 +8,15 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_to_dict, messages_from_dict
-from langchain_core.runnables import Runnable, RunnableGenerator, RunnableLambda
+from langchain_core.runnables import RunnableLambda
 from langchain_core.runnables.config import ensure_config
 from pydantic import Field, PrivateAttr
 
+from nacre.decorator.flow import Ready
 from nacre.decorator.identity import NEVER, describe, identity
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.errors import NacreError
@@ -41,28 +41,14 @@ class ReplyStore(Protocol):
     """Keeps texts by key. It may do I/O: `ResponseCache` calls it off the event loop."""
 
     def get(self, key: str) -> str | None:
-        """Look up.
-
-        Args:
-            key: 64 hexadecimal digits.
-        """
+        """Look up a key of 64 hexadecimal digits."""
 
     def put(self, key: str, text: str) -> None:
-        """Keep a text.
-
-        Args:
-            key: 64 hexadecimal digits.
-        """
+        """Keep a text under such a key."""
 
 
 class SQLiteReplies:
-    """Replies in a SQLite file.
-
-    Args:
-        path: the file, created when missing; ":memory:" for none.
-        ttl_s: seconds after which a reply is forgotten; None keeps it.
-        most: how many replies are kept; the oldest go first.
-    """
+    """Replies in a SQLite file (":memory:" for none); after `ttl_s` each is forgotten, beyond `most` the oldest."""
 
     def __init__(self, path: str | Path = ":memory:", ttl_s: float | None = None, most: int = 100_000) -> None:
         self._database = Database(path, _SCHEMA)
@@ -122,7 +108,9 @@ class ResponseCache(ChatModelDecorator):
         """Look up, else ask and keep."""
         key, kept = yield from self.call(RunnableLambda(self._get), (messages, kwargs))
         if kept is not None:
-            yield Call(_replay(kept), None, live=True)
+            text = kept.content if isinstance(kept.content, str) else ""
+            pieces = [AIMessageChunk(content=piece, id=kept.id) for piece in _PIECE.findall(text) or [""]]
+            yield Call(Ready(*pieces), None, live=True)
             return with_nacre(kept, cached=True)
         reply = yield from self.ask(messages, live=True, **kwargs)
         if key is not None and is_keepable(reply):
@@ -184,18 +172,3 @@ def _said(message: BaseMessage) -> list[Any]:
     data = message_to_dict(message)["data"]
     unseen = ("id", "response_metadata", "usage_metadata", "type", "example")
     return [message.type, describe({name: value for name, value in data.items() if name not in unseen})]
-
-
-def _replay(message: AIMessage) -> Runnable[Any, AIMessageChunk]:
-    """A kept reply as a stream."""
-    text = message.content if isinstance(message.content, str) else ""
-    pieces = _PIECE.findall(text) or [""]
-
-    def stream(_: Iterator[Any]) -> Iterator[AIMessageChunk]:
-        yield from (AIMessageChunk(content=piece, id=message.id) for piece in pieces)
-
-    async def astream(_: AsyncIterator[Any]) -> AsyncIterator[AIMessageChunk]:
-        for piece in pieces:
-            yield AIMessageChunk(content=piece, id=message.id)
-
-    return RunnableGenerator(stream, astream, name="replay")

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableParallel
 from pydantic import Field
 
 from nacre import prompts
+from nacre.decorator.flow import attempt
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import refusal
 from nacre.grounding.naming import compared
@@ -54,7 +55,7 @@ class Decomposition(ChatModelDecorator):
         if len(parts) < 2:
             return (yield from self.ask(messages, live=True, **kwargs))
         asked = {
-            f"part_{n}": _attempt(self.inner, replace_last_user(messages, [HumanMessage(part)]), kwargs)
+            f"part_{n}": attempt(self.inner, "part", kwargs, replace_last_user(messages, [HumanMessage(part)]))
             for n, part in enumerate(parts, 1)
         }
         drawn = yield from self.call(RunnableParallel(asked), question)
@@ -85,24 +86,6 @@ class Decomposition(ChatModelDecorator):
             return [question]
         usable = len(lines) > 1 and all(len(line) <= _LONGEST for line in lines) and len(question) <= LONGEST_SEARCHED
         return lines if usable else []
-
-
-def _attempt(model: BaseChatModel, messages: list[BaseMessage], kwargs: dict[str, Any]) -> Runnable[Any, Any]:
-    """One call whose failure is a result, so that it costs its own part only."""
-
-    def run(_: Any, config: RunnableConfig) -> AIMessage | Exception:
-        try:
-            return model.invoke(messages, config, **kwargs)
-        except Exception as error:
-            return error
-
-    async def arun(_: Any, config: RunnableConfig) -> AIMessage | Exception:
-        try:
-            return await model.ainvoke(messages, config, **kwargs)
-        except Exception as error:
-            return error
-
-    return RunnableLambda(run, afunc=arun, name="part")
 
 
 def _joined(parts: Sequence[str], replies: Sequence[Any], question: str) -> AIMessage:

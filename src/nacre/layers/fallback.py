@@ -42,7 +42,7 @@ class Fallback(ChatModelDecorator):
         models = self.inner_models
         for n, model in enumerate(models, 1):
             try:
-                target: Runnable[Any, Any] = model if bound is None else _bind(model, bound)
+                target: Runnable[Any, Any] = model if bound is None else model.bind_tools(bound[0], **bound[1])
                 reply: AIMessage = yield Call(target, list(messages), kwargs, live=True)
                 return reply
             except Exception as error:
@@ -61,48 +61,19 @@ class Fallback(ChatModelDecorator):
     def bind_tools(
         self, tools: Sequence[Any], *, tool_choice: str | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Give tools to every model, each in its own form.
-
-        Args:
-            tools: as for any model.
-            tool_choice: as for any model; all of them must understand it.
-            **kwargs: as for any model.
-
-        Returns:
-            This layer with the tools bound.
-
-        Raises:
-            NotImplementedError: one of the models takes no tools.
-        """
+        """Give tools to every model, each in its own form."""
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
-        bound = {"tools": list(tools), "kwargs": kwargs}
-        for model in self.inner_models:
-            _bind(model, bound)
-        return self.bind(**{_BOUND: bound})
+        for model in self.inner_models:  # one that takes none says so now
+            model.bind_tools(list(tools), **kwargs)
+        return self.bind(**{_BOUND: (list(tools), kwargs)})
 
     def with_structured_output(
         self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
     ) -> Runnable[LanguageModelInput, Any]:
-        """Answers as objects, by tool calls.
-
-        Args:
-            schema: as for any model.
-            include_raw: as for any model.
-            **kwargs: `method` and `strict` are accepted and not used.
-
-        Returns:
-            A Runnable from a conversation to objects of the schema.
-
-        Raises:
-            NotImplementedError: one of the models takes no tools.
-        """
+        """Answers as objects, by tool calls; `method` and `strict` are accepted and not used."""
         return BaseChatModel.with_structured_output(self, schema, include_raw=include_raw, **kwargs)
 
 
 _BOUND = "nacre_tools"
 """The call option under which the tools of a `Fallback` travel to it."""
-
-
-def _bind(model: BaseChatModel, bound: dict[str, Any]) -> Runnable[Any, Any]:
-    return model.bind_tools(bound["tools"], **bound["kwargs"])

@@ -63,15 +63,13 @@ class Moderation(ChatModelDecorator):
     def _block(self, stage: str, verdict: Verdict, messages: Sequence[BaseMessage]) -> AIMessage:
         names = ", ".join(verdict.categories)
         if self.on_block == "raise":
-            raise ContentBlockedError(
-                tr(
-                    "Moderation blocked the {stage} ({names}). Rephrase it, or change the moderator's rules.",
-                    stage=stage,
-                    names=names,
-                    stage2="输入" if stage == "input" else "输出",
-                ),
-                categories=verdict.categories,
+            told = tr(
+                "Moderation blocked the {stage} ({names}). Rephrase it, or change the moderator's rules.",
+                stage=stage,
+                names=names,
+                stage2="输入" if stage == "input" else "输出",
             )
+            raise ContentBlockedError(told, categories=verdict.categories)
         refusal = prompts.load("moderation/refusal", language_of(last_user_text(messages))).text()
         # The finish reason of providers that filter by themselves: nothing downstream keeps such a reply.
         blocked = AIMessage(refusal, response_metadata={"finish_reason": "content_filter"})

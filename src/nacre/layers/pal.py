@@ -116,9 +116,9 @@ class ProgramAided(ChatModelDecorator):
         if not text.strip():
             return (yield from self.ask(messages, live=True, **kwargs))
         task, retrieves = _task(text, given), self.inner_takes("evidence")
-        asked = replace_last_user(
-            messages, prompts.load(self.prompt, task.language).render(question=_with_tables(text, task.tables))
-        )
+        described = "\n".join(table.describe(f"tables[{index}]") for index, table in enumerate(task.tables))
+        question = f"{text}\n\n{described}" if described else text
+        asked = replace_last_user(messages, prompts.load(self.prompt, task.language).render(question=question))
         drafting = {**kwargs, "evidence": DRAFT} if retrieves else kwargs
         for attempt in range(1, self.attempts + 1):
             drawn = yield from self._draw(asked, attempt, drafting)
@@ -130,7 +130,8 @@ class ProgramAided(ChatModelDecorator):
             first, winner = found.trials[0], found.winner
             if winner is not None:
                 break
-            asked = [*asked, AIMessage(text_of(first.reply)), *_repair(first.problem, task.language)]
+            repair = prompts.load("pal/repair", task.language).render(problem=first.problem)
+            asked = [*asked, AIMessage(text_of(first.reply)), *repair]
         if winner is None:
             return self._unsolved(first, attempt, task)
         at_hand = {"evidence": replace(task.evidence, draft=True)} if retrieves else {}
@@ -209,29 +210,16 @@ class ProgramAided(ChatModelDecorator):
         elif Evidence.of(trial.reply).sources:  # the inner layer's citations were of the program's text
             more |= {"abstained": False, "citations": found[1]}
         answer = found[0] if found else refusal(task.language)
-        return with_nacre(
-            _bare(trial.reply, answer),
-            program=trial.program,
-            value=trial.plain,
-            execution=_as_data(trial.execution),
-            **more,
-        )
+        more |= {"program": trial.program, "value": trial.plain, "execution": _as_data(trial.execution)}
+        return with_nacre(_bare(trial.reply, answer), **more)
 
     def _unsolved(self, trial: _Trial, attempts: int, task: _Task) -> AIMessage:
+        own: dict[str, Any] = {"program": trial.program, "value": None, "attempts": attempts}
         if trial.program is None or trial.execution is None:
-            return with_nacre(trial.reply, program=None, value=None, execution=None, attempts=attempts)
-        execution = _as_data(trial.execution)
+            return with_nacre(trial.reply, execution=None, **own)
         text = f"{prompts.load('pal/failed', task.language).text()} ({trial.execution.status})"
-        message = _bare(trial.reply, text)
-        return with_nacre(
-            message,
-            program=trial.program,
-            value=None,
-            execution=execution,
-            attempts=attempts,
-            abstained=True,
-            citations=[],
-        )
+        own |= {"execution": _as_data(trial.execution), "abstained": True, "citations": []}
+        return with_nacre(_bare(trial.reply, text), **own)
 
 
 class _AsReasoning:
@@ -242,11 +230,8 @@ class _AsReasoning:
 
     def push(self, chunk: AIMessageChunk) -> Sequence[AIMessageChunk]:
         text = text_of(chunk)
-        others = (
-            []
-            if isinstance(chunk.content, str)
-            else [p for p in chunk.content if isinstance(p, dict) and p.get("type") != "text"]
-        )
+        parts = [] if isinstance(chunk.content, str) else chunk.content
+        others = [part for part in parts if isinstance(part, dict) and part.get("type") != "text"]
         block = [{"type": "reasoning", "reasoning": text, "index": self._index}] if text else []
         metadata = as_nacre_provider(chunk.response_metadata)
         return [chunk.model_copy(update={"content": [*others, *block], "response_metadata": metadata})]
@@ -275,15 +260,6 @@ def _with_retrieved(task: _Task, reply: AIMessage) -> _Task:
     least = given.min_support if found.min_support is None else found.min_support
     tables = task.tables if evidence is given else tables_of(evidence.sources)
     return replace(task, evidence=replace(evidence, min_support=least), tables=tables)
-
-
-def _with_tables(text: str, tables: Sequence[Table]) -> str:
-    described = "\n".join(table.describe(f"tables[{index}]") for index, table in enumerate(tables))
-    return f"{text}\n\n{described}" if described else text
-
-
-def _repair(problem: str, language: Language) -> list[BaseMessage]:
-    return prompts.load("pal/repair", language).render(problem=problem)
 
 
 def _bare(reply: AIMessage, text: str) -> AIMessage:

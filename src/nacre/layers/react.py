@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableLambda
-from pydantic import Field, PrivateAttr
 
 from nacre.agents.approval import Decision
 from nacre.agents.budget import OWNER
 from nacre.agents.run import AgentRun
 from nacre.agents.runs import RunStore, checked
-from nacre.agents.state import DEFAULT_WINDOW, Settings
+from nacre.agents.state import Agent
 from nacre.agents.toolbox import Toolbox
 from nacre.agents.trajectory import Step, Trajectory, from_data
 from nacre.agents.window import Turn
-from nacre.decorator.flow import Call
-from nacre.decorator.layer import ChatModelDecorator, Flow
+from nacre.decorator.flow import Call, Flow
 from nacre.errors import UsageError
 from nacre.text.language import tr
 
 
-class ReAct(ChatModelDecorator):
+class ReAct(Agent):
     """Reasons and acts in turns (Yao et al., 2023, arXiv:2210.03629), with any model.
 
     Models that call tools natively do so; others write Thought / Action / Action Input, read by a tolerant parser. The
@@ -74,23 +72,6 @@ class ReAct(ChatModelDecorator):
 
     call_options = frozenset({"trajectory", "at_limit", "resume", "owner"})
 
-    tools: list[Any] = Field(default_factory=list)
-    protocol: Literal["auto", "native", "text"] = "auto"
-    max_steps: int = Field(default=8, ge=1)
-    max_seconds: float | None = Field(default=None, gt=0)
-    max_tokens: int | None = Field(default=None, gt=0)
-    at_limit: Literal["answer", "stop"] = "answer"
-    tool_timeout_s: float | None = Field(default=30.0, gt=0)
-    max_observation: int = Field(default=4000, ge=80)
-    context_tokens: int | None = Field(default=None, gt=0)
-    approve: Any = Field(default=None, repr=False)
-    approve_tools: list[str] = Field(default_factory=list)
-    runs: Any = Field(default=None, repr=False, exclude=True)
-    on_step: Callable[[Step], None] | None = Field(default=None, repr=False, exclude=True)
-    language: Literal["auto", "en", "zh"] = "auto"
-
-    _toolbox: Toolbox = PrivateAttr()
-
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         self._toolbox = Toolbox(self.tools)
@@ -99,11 +80,6 @@ class ReAct(ChatModelDecorator):
         unknown = [name for name in self.approve_tools if name not in self._toolbox.specs]
         if unknown:
             raise UsageError(tr("approve_tools names no tool of this agent: {unknown}.", unknown=unknown))
-
-    @property
-    def toolbox(self) -> Toolbox:
-        """The agent's tools by name."""
-        return self._toolbox
 
     def resume(self, run_id: str, decision: Decision, **options: Any) -> AIMessage:
         """Go on with a run that waits, with the very calls that were shown.
@@ -140,40 +116,21 @@ class ReAct(ChatModelDecorator):
         """
         earlier, at_limit = self.option(kwargs, "trajectory") or (), self.option(kwargs, "at_limit", self.at_limit)
         owner, resume = str(self.option(kwargs, "owner", OWNER.get())), kwargs.pop("resume", None)
-        settings = self._settings(at_limit, owner)
         if resume is not None:
-            return (yield from self._go_on(settings, kwargs, *resume))
+            return (yield from self._go_on(owner, at_limit, kwargs, *resume))
         if not self.tools or kwargs.get("tool_choice") not in (None, "auto"):
             return (yield from self.ask(messages, live=True, **kwargs))
         language = None if self.language == "auto" else self.language
         turns = [Turn((step,)) for step in _steps(earlier) if step.action is not None]
-        return (yield from AgentRun(settings, messages, kwargs, turns, language).go())
+        how = {"owner": owner, "at_limit": at_limit, "protocol": self.protocol}
+        return (yield from AgentRun(self, messages, kwargs, turns, language, **how).go())
 
-    def _go_on(self, settings: Settings, options: dict[str, Any], run_id: str, decision: Any) -> Flow:
-        if (runs := settings.runs) is None:
+    def _go_on(self, owner: str, at_limit: str, options: dict[str, Any], run_id: str, decision: Any) -> Flow:
+        if (runs := self.runs) is None:
             raise UsageError(tr("This agent keeps no runs: give it runs=FILE."))
         decision = checked(decision)
-        record = yield Call(RunnableLambda(lambda _: runs.take(run_id, decision, settings.owner), name="take"), None)
-        return (yield from AgentRun.resumed(settings, record, options).go_on(record, decision))
-
-    def _settings(self, at_limit: Any, owner: str) -> Settings:
-        return Settings(
-            model=self.inner,
-            toolbox=self._toolbox,
-            protocol=self.protocol,
-            max_steps=self.max_steps,
-            max_seconds=self.max_seconds,
-            max_tokens=self.max_tokens,
-            at_limit=at_limit,
-            tool_timeout_s=self.tool_timeout_s,
-            max_observation=self.max_observation,
-            window=self.context_tokens or (self.profile or {}).get("max_input_tokens") or DEFAULT_WINDOW,
-            approve=self.approve,
-            approve_tools=tuple(self.approve_tools),
-            on_step=self.on_step,
-            runs=self.runs,
-            owner=owner,
-        )
+        record = yield Call(RunnableLambda(lambda _: runs.take(run_id, decision, owner), name="take"), None)
+        return (yield from AgentRun.resumed(self, record, options, owner, at_limit).go_on(record, decision))
 
 
 def _steps(given: Any) -> Trajectory:

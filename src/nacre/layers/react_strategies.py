@@ -35,12 +35,10 @@ class ReActThenVote(ChatModelDecorator):
     def model_post_init(self, context: Any, /) -> None:
         """Refuse a model that cannot be told to stop at its limit."""
         if not ChatModelDecorator(inner=self.inner).inner_takes("at_limit"):
-            raise UsageError(
-                tr(
-                    "ReActThenVote: inner is {kind}, not an agent. Write inner=ReAct(…).",
-                    kind=type(self.inner).__name__,
-                )
+            told = tr(
+                "ReActThenVote: inner is {kind}, not an agent. Write inner=ReAct(…).", kind=type(self.inner).__name__
             )
+            raise UsageError(told)
 
     @property
     def inner_models(self) -> list[BaseChatModel]:

@@ -19,27 +19,12 @@ from nacre.system.net import seconds_to_wait
 
 _STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # By name, since the core imports no provider's SDK.
-_NAMES = frozenset(
-    {
-        "APIConnectionError",
-        "APITimeoutError",
-        "RateLimitError",
-        "InternalServerError",
-        "OverloadedError",
-        "ServiceUnavailable",
-        "TransportError",
-        "ResourceExhausted",
-    }
-)
+_NAMES = """APIConnectionError APITimeoutError RateLimitError InternalServerError OverloadedError ServiceUnavailable
+TransportError ResourceExhausted"""
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed a little later.
-
-    Returns:
-        True for lost connections, time-outs, overload and rate limits; False for what a repeat cannot mend (a wrong
-        key, a context that is too long, a used-up quota).
-    """
+    """Whether the same call may succeed a little later: not after a wrong key, too long a context, a used-up quota."""
     if getattr(error, "code", None) == "insufficient_quota":
         return False
     status = getattr(error, "status_code", None)
@@ -47,18 +32,11 @@ def is_transient(error: Exception) -> bool:
         return status in _STATUS
     if isinstance(error, ModelUnavailableError | ConnectionError | TimeoutError):
         return True
-    return any(kind.__name__ in _NAMES for kind in type(error).__mro__)
+    return any(kind.__name__ in _NAMES.split() for kind in type(error).__mro__)
 
 
 def retry_after(error: BaseException) -> float | None:
-    """How long a server asked to wait (RFC 9110, section 10.2.3).
-
-    Args:
-        error: what a model raised; a field `retry_after` or `retry_after_s`, or the header of its `response`, counts.
-
-    Returns:
-        Seconds, None when it did not say.
-    """
+    """How many seconds a server asked to wait (RFC 9110, section 10.2.3), by the error or its response; else None."""
     for name in ("retry_after_s", "retry_after"):
         value = getattr(error, name, None)
         if isinstance(value, int | float):
@@ -68,11 +46,7 @@ def retry_after(error: BaseException) -> float | None:
 
 
 def without_retries(model: BaseChatModel) -> BaseChatModel:
-    """A model whose client sends each request once, however deep below other layers: two who repeat would multiply.
-
-    Args:
-        model: any chat model; one that does not say how (a method `without_retries`) comes back as it is.
-    """
+    """A model whose client sends each request once, however deep below other layers: two who repeat would multiply."""
     if not isinstance(model, ChatModelDecorator):
         own = getattr(model, "without_retries", None)
         return cast(BaseChatModel, own()) if callable(own) else model

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel
+from langchain_core.runnables import RunnableParallel
 from pydantic import Field
 
+from nacre.decorator.flow import attempt
 from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.prompting.answers import reply_key, split_answer
 from nacre.text.messages import text_of, with_nacre
@@ -35,7 +35,7 @@ class SelfConsistency(ChatModelDecorator):
         """Sample in parallel and vote."""
         if self.temperature is not None:
             kwargs = {**kwargs, "temperature": self.temperature}
-        one = _attempt(self.inner, kwargs)
+        one = attempt(self.inner, "sample", kwargs)
         drawn = yield from self.call(RunnableParallel({f"sample_{n}": one for n in range(self.samples)}), messages)
         replies = [reply for reply in drawn.values() if isinstance(reply, AIMessage)]
         failures = [error for error in drawn.values() if isinstance(error, Exception)]
@@ -46,21 +46,3 @@ class SelfConsistency(ChatModelDecorator):
         winner = replies[keys.index(votes[0][0])]
         told = [{"answer": split_answer(text_of(replies[keys.index(key)]))[1], "count": count} for key, count in votes]
         return with_nacre(winner, agreement=votes[0][1] / len(replies), votes=told, failed=len(failures))
-
-
-def _attempt(model: BaseChatModel, kwargs: dict[str, Any]) -> Runnable[list[BaseMessage], Any]:
-    """One call whose failure is a result, so that it costs itself only."""
-
-    def run(messages: list[BaseMessage], config: RunnableConfig) -> AIMessage | Exception:
-        try:
-            return model.invoke(messages, config, **kwargs)
-        except Exception as error:
-            return error
-
-    async def arun(messages: list[BaseMessage], config: RunnableConfig) -> AIMessage | Exception:
-        try:
-            return await model.ainvoke(messages, config, **kwargs)
-        except Exception as error:
-            return error
-
-    return RunnableLambda(run, afunc=arun, name="sample")

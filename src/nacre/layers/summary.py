@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Sequence
 from typing import Any, Protocol
 
@@ -21,23 +20,10 @@ from nacre.text.hygiene import LONGEST_SEARCHED, clean_text
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, render_sources, source_of, text_of, with_nacre
 from nacre.text.tokens import estimate
+from nacre.text.vocabulary import compiled, vocabulary
 from nacre.text.words import sentences, words
 
-_SUMMARISE = re.compile(
-    r"\b(?:summari[sz]e|(?:give|write|make)\b.{0,20}\bsummary|summary of|sum up|overview of|tl;?dr|outline)\b"
-    r"|总结|概括|概述|归纳|摘要|综述",
-    re.IGNORECASE,
-)
-_COMPARE = re.compile(
-    r"\b(?:compare|differences? between|contrast)\b|对比|比较|有什么(?:不同|区别|差别)", re.IGNORECASE
-)
-_FRAME = re.compile(
-    r"\b(?:please|can|could|you|me|us|for|the|a|an|of|in|from|to|what|are|is|give|write|make|short|brief|documents?|files?"
-    r"|folder|texts?|main|points?|contents?|whole|entire|all|by|with|it|this|summary|summaries)\b"
-    r"|请|帮我|一下|这份|文档|文件夹?|内容|主要|的|《|》|中|里",
-    re.IGNORECASE,
-)
-_JOINT = re.compile(r"\s*(?:,|\band\b|\bwith\b|\bto\b|\bvs\.?|\bversus\b|和|与|跟|及|、)\s*", re.IGNORECASE)
+_SUMMARISE, _COMPARE, _FRAME, _JOINT = (compiled(said, {}) for said in vocabulary("nacre.layers", "summary").values())
 _NAMED = 0.6  # the share of what is asked for that must stand in a document's title or address
 
 

@@ -20,11 +20,7 @@ _USUAL = frozenset(map(str, (*range(11), 0.5, 12, 24, 60, 100, 360, 365, 1000, 3
 
 
 def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """The cells that a program says it read, as far as they exist.
-
-    Args:
-        execution: its run, with the tables as the input `tables`; which cells it read is the program's own word.
-    """
+    """The cells that a program says it read (its own word), as far as they exist in the input `tables`."""
     cells = []
     for name, t, r, column in dict.fromkeys(execution.reads):
         rows = tables[t].texts if name == "tables" and 0 <= t < len(tables) else ()
@@ -35,14 +31,7 @@ def cells_read(execution: Execution, tables: Sequence[Table]) -> list[dict[str, 
 
 
 def inputs_of(program: str, question: str, cells: Sequence[dict[str, Any]], sources: Sequence[Source]) -> list[Input]:
-    """What stands in the sources and went into a program.
-
-    Args:
-        question: what was asked; numbers in it need no source.
-
-    Returns:
-        The cells; where the program read none, the numbers of two or more digits that were copied into it.
-    """
+    """What stands in the sources and went into a program: the cells, else copied numbers of two or more digits."""
     read = [Input(source=cell["source"], text=cell["text"], column=cell["column"]) for cell in cells if cell["source"]]
     if read:
         return read
@@ -56,12 +45,7 @@ def inputs_of(program: str, question: str, cells: Sequence[dict[str, Any]], sour
 
 
 def invented(program: str, question: str, sources: Sequence[Source]) -> set[str]:
-    """Numbers in a program that come from nowhere.
-
-    Returns:
-        Its numbers that neither question nor sources hold, as they are, as percentages or in another unit; small whole
-        numbers and usual factors (100, 12, 365, …) left out.
-    """
+    """Numbers in a program that neither question nor sources hold: as they are, as percentages, in other units."""
     known = [float(n) for text in (question, *(source.text for source in sources)) for n in _numbers(text)]
     backed = set(_USUAL)
     for number in known:

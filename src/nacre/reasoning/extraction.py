@@ -55,11 +55,7 @@ def is_program(text: str) -> bool:
 
 
 def fenced_blocks(text: str) -> list[str]:
-    """The contents of all code fences that can hold Python, in order; a fence that is never closed ends with the text.
-
-    Returns:
-        One text a fence; fences of output, JSON or another language are left out.
-    """
+    """The contents of all code fences that can hold Python; one that is never closed ends with the text."""
     blocks, at = [], 0
     while opening := _FENCE.search(text, at):
         start = opening.end() + 1
@@ -69,7 +65,9 @@ def fenced_blocks(text: str) -> list[str]:
         end = closing.start() if closing else len(text)
         at = closing.end() if closing else len(text)
         if opening["tag"].lower() in _TAGS:
-            blocks.append(_without_margin(text[start:end].rstrip("\n"), opening["indent"]))
+            # A fence in a list or a quotation carries the same margin on every line.
+            lines = text[start:end].rstrip("\n").split("\n")
+            blocks.append("\n".join(line.removeprefix(opening["indent"]) for line in lines))
     return blocks
 
 
@@ -114,11 +112,8 @@ def _bare(text: str) -> str:
 
 def _goes_on(line: str, run: list[str]) -> bool:
     """Whether a line that says nothing by itself belongs to the code above: blank, indented, or a name set there."""
-    return (
-        not line.strip()
-        or line[:1] in " \t"
-        or (line.isidentifier() and any(above.startswith(line) for above in run[-_NEAR:]))
-    )
+    named = line.isidentifier() and any(above.startswith(line) for above in run[-_NEAR:])
+    return named or not line.strip() or line[:1] in " \t"
 
 
 def _is_code(line: str) -> bool:
@@ -126,11 +121,8 @@ def _is_code(line: str) -> bool:
 
 
 def _weight(lines: list[str]) -> int:
-    return sum(
-        1
-        for line in lines
-        if line.strip() and not line.lstrip().startswith("#") and (_is_code(line) or line[:1] in " \t")
-    )
+    said = (line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return sum(_is_code(line) or line[:1] in " \t" for line in said)
 
 
 def _cleaned(code: str) -> str:
@@ -148,10 +140,3 @@ def _dedented(code: str) -> str:
     margins = [len(line) - len(line.lstrip(" \t")) for line in code.split("\n") if line.strip()]
     cut = min(margins, default=0)
     return "\n".join(line[cut:] if line.strip() else "" for line in code.split("\n"))
-
-
-def _without_margin(code: str, margin: str) -> str:
-    """A fence in a list or a quotation carries the same margin on every line."""
-    if not margin:
-        return code
-    return "\n".join(line.removeprefix(margin) for line in code.split("\n"))

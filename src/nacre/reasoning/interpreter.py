@@ -48,11 +48,7 @@ class Execution:
         return [f"data:image/png;base64,{base64.b64encode(chart).decode()}" for chart in self.charts]
 
     def to_data(self) -> dict[str, Any]:
-        """The run as JSON-ready data, for another process.
-
-        Returns:
-            A dict of texts, numbers and lists; the value as tagged JSON, so that its type survives.
-        """
+        """The run as JSON-ready data, for another process; the value as tagged JSON, so that its type survives."""
         from nacre.reasoning.sandbox.inside.encode import Encoder, Unencodable
 
         try:
@@ -64,15 +60,7 @@ class Execution:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], timeout_s: float | None = None) -> Execution:
-        """The run that `to_data` wrote. Nothing in it is run, imported or unpickled.
-
-        Args:
-            data: from another process; it may be anything.
-            timeout_s: seconds that reading it may take.
-
-        Returns:
-            The run; where its value is too much, or takes too long to be read, a failed one.
-        """
+        """The run that `to_data` wrote: anybody's data, of which nothing is run, imported or unpickled."""
         from nacre.reasoning.sandbox.budget import Budget, OutOfBudget, OutOfTime
         from nacre.reasoning.sandbox.values import decode, decode_places, printable
 
@@ -82,12 +70,8 @@ class Execution:
         if not 0 <= data["seconds"] <= _LONGEST_S:  # nor nan, nor an integer that no float holds
             raise ValueError("not seconds")
         texts: dict[str, Any] = {name: printable(data[name]) for name in ("stdout", "stderr", "error")}
-        run = cls(
-            data["status"],
-            seconds=float(data["seconds"]),
-            limit=data["limit"] and printable(data["limit"][:100]),
-            **texts,
-        )
+        limit = data["limit"] and printable(data["limit"][:100])
+        run = cls(data["status"], seconds=float(data["seconds"]), limit=limit, **texts)
         budget = Budget(timeout_s)
         try:
             return replace(run, value=decode(data["value"], budget), reads=decode_places(data["reads"], budget))
@@ -107,11 +91,7 @@ class CodeInterpreter(Protocol):
     """
 
     def run(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
-        """Run one program from a clean start.
-
-        Args:
-            timeout_s: seconds of wall-clock time that it may take.
-        """
+        """Run one program from a clean start."""
         ...
 
 
@@ -128,11 +108,7 @@ def unreadable(error: ValueError) -> Execution:
 
 
 def out_of_time(timeout_s: float) -> Execution:
-    """A run that was ended at its deadline.
-
-    Args:
-        timeout_s: seconds that it had.
-    """
+    """A run that was ended at its deadline."""
     text = tr(
         "The program did not end within {timeout_s:g} s. Use a faster method, or check for an endless loop.",
         timeout_s=timeout_s,

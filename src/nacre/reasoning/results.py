@@ -150,14 +150,7 @@ def mentions(text: str, value: Any) -> bool:
 
 
 def sayings(text: str, value: Any) -> list[str]:
-    """The parts of a sentence that say a value.
-
-    Args:
-        value: a result; of a container each item counts, of very many the first.
-
-    Returns:
-        Numbers and texts as they stand in the sentence, each once; none for True, False, a dict or None.
-    """
+    """The numbers and texts of a sentence that say a value, each once; of a container each item counts."""
     some = islice(_scalars(value), _MOST_ITEMS + len(text))  # more than these a text that holds the value cannot show
     items = [item for item in some if not (item is None or isinstance(item, (bool, dict)))]
     numbers = sorted(number for item in items if math.isfinite(number := _float(item)))

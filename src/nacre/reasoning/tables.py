@@ -18,12 +18,7 @@ _MOST_CELLS = 200_000  # of all tables; a short row is as wide as the widest, an
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a source.
-
-    Attributes:
-        rows: one dict a row. A column in which every cell is a number of the same unit holds numbers, any other holds
-            texts; an empty cell is None.
-    """
+    """A table of a source. A column of numbers of one unit holds numbers, any other texts; an empty cell is None."""
 
     source: int
     title: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from langchain_core.tools import BaseTool, StructuredTool
 
 from nacre.reasoning.extraction import fenced_blocks
@@ -36,26 +34,15 @@ def python_tool(
     """
 
     def run(code: str) -> str:
-        """Run a program."""
         source = "\n".join(fenced_blocks(code)) or code
         return observation((interpreter or shared_interpreter()).run(source, timeout_s))
 
-    async def arun(code: str) -> str:
-        """Run a program."""
-        return await asyncio.to_thread(run, code)
-
-    return StructuredTool.from_function(
-        run, arun, name=name, description=_DESCRIPTION, metadata={"cost": "free", "changes": False}
-    )
+    metadata = {"cost": "free", "changes": False}
+    return StructuredTool.from_function(run, name=name, description=_DESCRIPTION, metadata=metadata)
 
 
 def observation(execution: Execution) -> str:
-    """What an agent is told of a run.
-
-    Returns:
-        Output and value, the beginning of each where it is long; for a failure its status and error, which say what to
-        do otherwise.
-    """
+    """What an agent is told of a run: output and value, or what went wrong; of long ones the beginning."""
     parts = [clipped(execution.stdout, _LONGEST).rstrip()]
     if execution.status != "ok":
         parts.append(f"{execution.status}: {clipped(execution.error, _LONGEST)}")

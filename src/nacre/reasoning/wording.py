@@ -17,31 +17,19 @@ _BRACKETS: dict[type, tuple[str, str]] = {
 
 
 def brief(value: Any, limit: int) -> str:
-    """The beginning of a value's `repr()`, made without making the rest.
-
-    Args:
-        limit: characters; where there are more, an ellipsis stands for them.
-    """
+    """The beginning of a value's `repr()`, so many characters, made without making the rest."""
     out = _Writer(limit + 1)
     out.write(value)
     return clipped("".join(out.parts), limit)
 
 
 def clipped(text: str, limit: int) -> str:
-    """The beginning of a text.
-
-    Args:
-        limit: characters; where there are more, an ellipsis stands for them.
-    """
+    """The beginning of a text, so many characters; where there are more, an ellipsis stands for them."""
     return text if len(text) <= limit else text[:limit] + "…"
 
 
 class _Writer:
-    """Writes until it has enough.
-
-    Args:
-        room: characters that are wanted; some more may come.
-    """
+    """Writes until it has enough; some characters more may come."""
 
     def __init__(self, room: int) -> None:
         self.parts: list[str] = []

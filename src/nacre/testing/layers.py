@@ -30,22 +30,10 @@ Make = Callable[[BaseChatModel], BaseChatModel]
 _INSTALL = "pip install 'langchain-tests>=1.1,<2'"
 # They concern how a test class is written, the recording of HTTP, and environment variables.
 _ABOUT_OTHER_THINGS = frozenset({"test_no_overrides_DO_NOT_OVERRIDE", "test_stream_time"})
-CAPABILITIES: dict[str, Any] = {
-    "has_tool_calling": True,
-    "has_tool_choice": True,
-    "has_structured_output": True,
-    "supports_json_mode": True,
-    "supports_image_inputs": True,
-    "supports_image_urls": True,
-    "supports_image_tool_message": True,
-    "supports_pdf_inputs": True,
-    "supports_pdf_tool_message": True,
-    "supports_audio_inputs": True,
-    "supports_anthropic_inputs": True,
-    "supports_model_override": True,
-    "model_override_value": "another-model",
-    "returns_usage_metadata": True,
-}
+_CAN = """has_tool_calling has_tool_choice has_structured_output supports_json_mode supports_image_inputs
+supports_image_urls supports_image_tool_message supports_pdf_inputs supports_pdf_tool_message supports_audio_inputs
+supports_anthropic_inputs supports_model_override returns_usage_metadata"""
+CAPABILITIES: dict[str, Any] = {**dict.fromkeys(_CAN.split(), True), "model_override_value": "another-model"}
 """What `CapableChatModel` can do, in the words of `langchain-tests`."""
 
 
@@ -171,7 +159,8 @@ def _outcome(tests: Any, name: str, arguments: dict[str, Any], runner: asyncio.R
     outcome = need("_pytest.outcomes", install="pip install pytest")
     method = getattr(tests, name)
     try:
-        given = {p: _fixture(tests, p, arguments) for p in inspect.signature(method).parameters if _is_given(method, p)}
+        wanted = [p.name for p in inspect.signature(method).parameters.values() if p.default is p.empty]
+        given = {name: _fixture(tests, name, arguments) for name in wanted}
         done = method(**given)
         if inspect.iscoroutine(done):
             runner.run(done)
@@ -180,10 +169,6 @@ def _outcome(tests: Any, name: str, arguments: dict[str, Any], runner: asyncio.R
     except (Exception, outcome.Failed) as error:
         return f"failed: {type(error).__name__}: {error}"
     return "passed"
-
-
-def _is_given(method: Any, parameter: str) -> bool:
-    return inspect.signature(method).parameters[parameter].default is inspect.Parameter.empty
 
 
 def _fixture(tests: Any, name: str, arguments: dict[str, Any]) -> Any:

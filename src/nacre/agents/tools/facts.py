@@ -29,12 +29,7 @@ class FactTool(StructuredTool):
 
 
 def fact_tools(store: FactStore, owner: str = "") -> list[BaseTool]:
-    """Make `remember` and `recall`.
-
-    Args:
-        store: where the facts are kept.
-        owner: whose facts they are where the run says nothing of it (call option `owner`).
-    """
+    """Make `remember` and `recall`, for this owner where the run says nothing of one (call option `owner`)."""
 
     def remember(fact: str) -> str:
         """Keep a fact that the user told about themselves or wants remembered, in one sentence, for later sessions."""

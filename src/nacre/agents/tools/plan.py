@@ -24,11 +24,7 @@ def plan_tool() -> BaseTool:
         finished = done or []
         if len(todo) + len(finished) > MOST:
             raise ToolError(tr("A plan has {most} steps at most. Join some.", most=MOST))
-        lines = [*(f"[x] {_line(step)}" for step in finished), *(f"[ ] {_line(step)}" for step in todo)]
-        return "\n".join(lines)
+        marked = [*(("x", step) for step in finished), *((" ", step) for step in todo)]
+        return "\n".join(f"[{mark}] {' '.join(step.split())[:LONGEST]}" for mark, step in marked)
 
     return state(StructuredTool.from_function(plan, parse_docstring=True), repeatable=True)
-
-
-def _line(step: str) -> str:
-    return " ".join(step.split())[:LONGEST]

@@ -29,11 +29,7 @@ class Limited:
         self._stream, self._left = stream, limit + 1
 
     def write(self, text: str) -> int:
-        """Write a text, or what there is room for.
-
-        Returns:
-            How many characters it has.
-        """
+        """Write a text, or what there is room for; gives how many characters it has."""
         room, self._left = self._left, max(0, self._left - len(text))
         if room:
             self._stream.write(text[:room])
@@ -51,11 +47,7 @@ class Limited:
 
 
 def prepare(modules: dict[str, str], packages: list[str]) -> None:
-    """Do before the program arrives what does not depend on it.
-
-    Args:
-        packages: optional packages to import; those that are not there are left out.
-    """
+    """Do before the program arrives what does not depend on it; packages that are not there are left out."""
     parent = types.ModuleType(PACKAGE)
     parent.__path__ = []
     sys.modules[PACKAGE] = parent

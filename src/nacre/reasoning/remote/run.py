@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from nacre.errors import UsageError
 from nacre.reasoning.interpreter import Execution, out_of_time
-from nacre.reasoning.sandbox.answer import execution_in
 from nacre.reasoning.sandbox.budget import Budget
+from nacre.reasoning.sandbox.outcome import execution_in
 from nacre.reasoning.sandbox.values import printable
 from nacre.text.language import tr
 
@@ -32,19 +32,12 @@ _SLACK = 1 << 18  # characters of an answer beside the value: its status, and th
 
 @dataclass(frozen=True)
 class RemoteLimits:
-    """Limits of one run elsewhere. Time is given with each run.
+    """Limits of one run elsewhere; time is given with each run."""
 
-    Attributes:
-        memory: bytes of address space above what the loaded modules take, where the system there has such a limit.
-        output: characters of standard output, and as many of standard error.
-        value: characters of the encoded value.
-        program: characters of the source and its inputs.
-    """
-
-    memory: int = 512 << 20
-    output: int = 1 << 20
-    value: int = 1 << 20
-    program: int = 16 << 20
+    memory: int = 512 << 20  # bytes of address space above what the loaded modules take, where there is such a limit
+    output: int = 1 << 20  # characters of standard output, and as many of standard error
+    value: int = 1 << 20  # characters of the encoded value
+    program: int = 16 << 20  # characters of the source and its inputs
 
 
 class RemoteRun:
@@ -64,15 +57,8 @@ class RemoteRun:
         self._lengths = {"stdout": 0, "stderr": 0}
         self._answer: str | None = None
         self._program = code
-        request = {
-            "code": code,
-            "inputs": dict(inputs or {}),
-            "value_limit": limits.value,
-            "lacks": "",
-            "memory": limits.memory,
-            "output": limits.output,
-            "mark": self.mark,
-        }
+        request: dict[str, Any] = {"code": code, "inputs": dict(inputs or {}), "lacks": "", "mark": self.mark}
+        request |= {"value_limit": limits.value, "memory": limits.memory, "output": limits.output}
         try:
             self._request = json.dumps(request)
         except (TypeError, ValueError, RecursionError) as error:
@@ -82,11 +68,12 @@ class RemoteRun:
     def preparation(self) -> str:
         """Source to run there first: it needs no more of the program than which packages it names."""
         packages = [name for name, words in _PACKAGES.items() if re.search(rf"\b(?:{words})\b", self._program)]
-        sent = repr(json.dumps({"modules": _sources(), "packages": packages}))
+        modules = {name: _source(f"sandbox/inside/{name}.py") for name in _MODULES}
+        sent = repr(json.dumps({"modules": modules, "packages": packages}))
         return (
             "import json as _json, types as _types\n"
             "_nacre = _types.ModuleType('_nacre')\n"
-            f"exec(compile({_bootstrap()!r}, '<nacre>', 'exec'), _nacre.__dict__)\n"
+            f"exec(compile({_source('remote/bootstrap.py')!r}, '<nacre>', 'exec'), _nacre.__dict__)\n"
             f"_nacre.prepare(**_json.loads({sent}))\n"
         )
 
@@ -109,11 +96,7 @@ class RemoteRun:
         return any(length > self.limits.output for length in self._lengths.values())
 
     def write(self, stream: str, text: str) -> None:
-        """Take in what the program wrote; what is beyond the limit is dropped.
-
-        Args:
-            stream: "stdout" or "stderr"; anything else is ignored.
-        """
+        """Take in what the program wrote to "stdout" or "stderr"; what is beyond the limit is dropped."""
         if stream not in self._texts:
             return
         room = self.limits.output - self._lengths[stream]
@@ -127,12 +110,7 @@ class RemoteRun:
             self._answer = text[len(self.mark) :]
 
     def execution(self, ended: Ended, *, timeout_s: float, seconds: float) -> Execution:
-        """How the run ended.
-
-        Args:
-            ended: "done", or what ended it from outside: "time", "output", "died" (the kernel).
-            timeout_s: seconds that it had.
-        """
+        """How the run ended: "done", or what ended it from outside: "time", "output", "died" (the kernel)."""
         if ended == "done" and self.full:
             ended = "output"
         found = execution_in(self._answer or "", Budget(timeout_s, seconds)) if ended == "done" else None
@@ -152,11 +130,5 @@ class RemoteRun:
 
 
 @cache
-def _sources() -> dict[str, str]:
-    folder = files("nacre.reasoning.sandbox.inside")
-    return {name: (folder / f"{name}.py").read_text("utf-8") for name in _MODULES}
-
-
-@cache
-def _bootstrap() -> str:
-    return (files("nacre.reasoning.remote") / "bootstrap.py").read_text("utf-8")
+def _source(place: str) -> str:
+    return (files("nacre.reasoning") / place).read_text("utf-8")

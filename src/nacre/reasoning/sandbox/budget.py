@@ -22,12 +22,7 @@ class OutOfTime(Exception):
 
 
 class Budget:
-    """What is left for one answer, all its parts together.
-
-    Args:
-        timeout_s: seconds that the whole run has; None does not look at the clock.
-        used_s: seconds that it has taken already.
-    """
+    """What is left for one answer, all its parts together; without a timeout nobody looks at the clock."""
 
     def __init__(
         self, timeout_s: float | None = None, used_s: float = 0.0, stopped: Callable[[], bool] = lambda: False
@@ -51,12 +46,7 @@ class Budget:
         self._step()
 
     def comparison(self, weight: int) -> None:
-        """Pay for comparing a member of a set, or a key, with one that has the same hash.
-
-        Args:
-            weight: what it took to read it. Twice as much is paid, so that the comparisons of sets in sets never cost
-                more than was paid for them.
-        """
+        """Pay for comparing what shares a hash, twice what reading it took: then sets in sets never cost more."""
         self._comparisons -= 2 * weight
         if self._comparisons < 0:
             raise OutOfBudget(tr("too many of its keys or members share a hash"))

@@ -34,8 +34,9 @@ def doctor(level: Level | None = None) -> dict[str, Any]:
             seen = python.inspect(_kernel_view)
             run_ms = round(min(first.seconds, second.seconds) * 1000, 2)
     except InterpreterError as error:
-        missing = list(getattr(error, "missing", ()))
-        return {"available": False, "error": error.message, "missing": missing, "weaker_levels": _weaker(level)}
+        missing, weaker = list(getattr(error, "missing", ())), [name for name in LEVELS[1:] if name != level]
+        works = [name for name in weaker if _starts(name)]
+        return {"available": False, "error": error.message, "missing": missing, "weaker_levels": works}
     report = {
         "available": True,
         "level": facts["level"],
@@ -43,10 +44,6 @@ def doctor(level: Level | None = None) -> dict[str, Any]:
         "self_test": facts["self_test"],
     }
     return report | {"modules": facts["modules"], "start_seconds": round(started, 2), "run_ms": run_ms}
-
-
-def _weaker(level: Level | None) -> list[str]:
-    return [name for name in LEVELS[1:] if name != level and _starts(name)]
 
 
 def _starts(level: Level) -> bool:

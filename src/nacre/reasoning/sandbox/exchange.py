@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from nacre.reasoning.sandbox.helper import Child, kill
@@ -17,17 +20,12 @@ _BESIDE_THE_VALUE = 1 << 19  # nonce, status, the cells that were read, or the t
 
 @dataclass
 class Record:
-    """What came out of a child.
-
-    Attributes:
-        stdout, stderr, answer: bytes.
-        ended: "closed", the child closed all its pipes; "time" or "output", a limit was passed and it was killed.
-    """
+    """What came out of a child."""
 
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
     answer: bytearray = field(default_factory=bytearray)
-    ended: str = "closed"
+    ended: str = "closed"  # "closed" by the child; "time" or "output": a limit was passed and it was killed
     seconds: float = 0.0
 
     @property
@@ -37,11 +35,7 @@ class Record:
 
 
 def exchange(child: Child, request: bytes, limits: Limits, timeout_s: float) -> Record:
-    """Give a child its program and collect what it says until it ends or a limit is passed.
-
-    Args:
-        timeout_s: seconds until it is killed.
-    """
+    """Give a child its program and collect what it says until it ends or a limit is passed."""
     start = time.monotonic()
     record = Record()
     sinks = {child.stdout: (record.stdout, limits.output), child.stderr: (record.stderr, limits.output)}
@@ -98,3 +92,32 @@ def _read(fd: int, sink: bytearray) -> bool:
         return True
     sink += part
     return bool(part)
+
+
+class Stop:
+    """Kills the child of one run, at once or as soon as it has one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: Child | None = None
+        self.asked = False  # whether the run is to end
+
+    def now(self) -> None:
+        """End the run; nothing happens when it is over."""
+        with self._lock:
+            self.asked = True
+            if self._child is not None:
+                kill(self._child)
+
+    @contextmanager
+    def kills(self, child: Child) -> Iterator[None]:
+        """While this lasts, `now` kills the child; its descriptors must stay open as long."""
+        with self._lock:
+            self._child = child
+            if self.asked:
+                kill(child)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._child = None

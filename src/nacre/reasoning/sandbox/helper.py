@@ -17,24 +17,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nacre.errors import InterpreterError
+from nacre.errors import InterpreterError, SandboxUnavailableError
 from nacre.reasoning.sandbox.limits import Level, Limits
-from nacre.reasoning.sandbox.refusal import unavailable
 from nacre.reasoning.sandbox.view import View
 from nacre.system import child_process
-from nacre.text.language import tr
+from nacre.text.language import N_, tr
 
 _START_S, _FORK_S = 60.0, 10.0
 _AHEAD = 2  # children that wait for a program
-_ENVIRONMENT = {
-    "LANG": "C.UTF-8",
-    "LC_ALL": "C.UTF-8",
-    "HOME": "/box/tmp",
-    "TMPDIR": "/box/tmp",
-    "MALLOC_ARENA_MAX": "1",
-}
-_ENVIRONMENT |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "HOME": "/box/tmp", "TMPDIR": "/box/tmp"}
+_ENVIRONMENT |= {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _START = "import sys; sys.path += sys.argv[2:]; from inside.launcher import main; main()"
+# What a machine may lack, and the cure.
+_CURES = {
+    "x86_64": N_("the sandbox knows the system calls of x86_64 only: use a remote interpreter"),
+    "seccomp": N_("allow seccomp filters (CONFIG_SECCOMP_FILTER)"),
+    "Landlock": N_(
+        'use Linux 5.13 or later with `landlock` in /sys/kernel/security/lsm, or ask for level="namespaces"'
+    ),
+    "user namespaces": N_(
+        "allow them (sysctl kernel.apparmor_restrict_unprivileged_userns=0, "
+        "user.max_user_namespaces, the container's seccomp profile), or ask for "
+        'level="landlock"'
+    ),
+}
+_CURES["mounts and users of its own"] = _CURES["user namespaces"]
 
 
 class HelperGone(Exception):
@@ -81,7 +88,7 @@ class Helper:
         except (HelperGone, TimeoutError) as error:
             raise InterpreterError(tr("The sandbox does not start: {self_}", self_=self._last_words())) from error
         if "missing" in message:
-            raise unavailable([(str(name), str(answer)) for name, answer in message["missing"]])
+            raise _unavailable([(str(name), str(answer)) for name, answer in message["missing"]])
         facts: dict[str, Any] = message["facts"]
         return facts
 
@@ -116,14 +123,7 @@ class Helper:
                 self._ask(_AHEAD - len(self._ready))  # after the run: making a child would take processor time from it
 
     def how_it_ended(self, child: Child, timeout_s: float = 2.0) -> tuple[int, float]:
-        """Wait for the end of a child that left no answer.
-
-        Args:
-            timeout_s: the longest wait, in seconds.
-
-        Returns:
-            Its exit code (negative for a signal) and the seconds of processor time that it used.
-        """
+        """The exit code (negative for a signal) and processor seconds of a child that left no answer."""
         deadline = time.monotonic() + timeout_s
         while True:
             with self._lock:
@@ -191,6 +191,21 @@ class Helper:
         if not data:
             raise HelperGone
         return json.loads(data), descriptors
+
+
+def _unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
+    """The refusal, with every missing part and its cure."""
+    parts = [f"{name} ({answer})" for name, answer in missing]
+    cures = [tr(_CURES[name]) for name, _ in missing if name in _CURES]
+    listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))
+    return SandboxUnavailableError(
+        tr(
+            "The sandbox refuses to run programs: this machine lacks {listed}. {cure}.",
+            listed=listed,
+            cure=cure[:1].upper() + cure[1:],
+        ),
+        missing=tuple(name for name, _ in missing),
+    )
 
 
 def kill(child: Child) -> None:

@@ -20,11 +20,10 @@ from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
 from nacre.reasoning.sandbox.budget import Budget
-from nacre.reasoning.sandbox.exchange import Record, exchange
+from nacre.reasoning.sandbox.exchange import Record, Stop, exchange
 from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
 from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
-from nacre.reasoning.sandbox.stop import Stop
 from nacre.reasoning.sandbox.view import PACKAGES, view_of
 from nacre.text.language import listed, tr
 from nacre.validation import expect
@@ -94,20 +93,20 @@ class PythonInterpreter:
     def _run(self, code: str, timeout_s: float, inputs: Mapping[str, Any], stop: Stop) -> Execution:
         if isinstance(code, str) and isinstance(timeout_s, int | float) and _LOADS_LONG.search(code):
             timeout_s += _LOADING_S
-        request = _request(code, timeout_s, inputs, self.limits, self._lacks())
+        weak = self.level == "landlock"
+        lacks = tr("(At the level 'landlock' a program has no scratch files and no threads.)") if weak else ""
+        request = _request(code, timeout_s, inputs, self.limits, lacks)
         if len(request) > self.limits.program:
-            size = self.limits.program
-            return Execution(
-                "error",
-                error=tr("The program and its inputs are longer than {size} bytes.", size=size),
-                limit="program",
-            )
+            told = tr("The program and its inputs are longer than {size} bytes.", size=self.limits.program)
+            return Execution("error", error=told, limit="program")
         with self._slots:
             for _ in range(_TRIES):
                 execution = self._run_once(request, timeout_s, stop)
                 if execution is not None:
                     return _with_hint(execution, self._packages)
-        return _interrupted()
+        return Execution(
+            "error", error=tr("The sandbox was ended from outside while the program ran, again and again.")
+        )
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
         """`run` without blocking the event loop; when the task is cancelled, the program is killed.
@@ -165,11 +164,6 @@ class PythonInterpreter:
     ) -> None:
         self.close()
 
-    def _lacks(self) -> str:
-        if self.level != "landlock":
-            return ""
-        return tr("(At the level 'landlock' a program has no scratch files and no threads.)")
-
     def _run_once(self, request: bytes, timeout_s: float, stop: Stop) -> Execution | None:
         """None when the child or its helper was killed from outside, so that the run should be tried again."""
         helper, child = self._pool.take()
@@ -195,14 +189,8 @@ class PythonInterpreter:
         """Attack the new sandbox; refuse to serve when anything gets out."""
         child = helper.take()
         try:
-            execution = _execute(
-                helper,
-                child,
-                _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits),
-                self.limits,
-                10.0,
-                Stop(),
-            )
+            request = _request(selftest.PROGRAM, 10.0, {"path": __file__}, self.limits)
+            execution = _execute(helper, child, request, self.limits, 10.0, Stop())
         finally:
             helper.release(child)
         helper.facts["self_test"] = execution.value if execution else None
@@ -267,10 +255,6 @@ def _with_hint(execution: Execution, packages: Iterable[str]) -> Execution:
     there = [name for name in _TOLD if name in packages and importlib.util.find_spec(name)]
     told = tr("Installed here are {names} and the standard library: use those.", names=listed(there))
     return replace(execution, error=f"{execution.error}\n{told}")
-
-
-def _interrupted() -> Execution:
-    return Execution("error", error=tr("The sandbox was ended from outside while the program ran, again and again."))
 
 
 def _level(name: str) -> Level:

@@ -15,30 +15,18 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one run. Time is given with each run.
+    """Limits of one run; time is given with each run."""
 
-    Attributes:
-        memory: bytes of address space above what the loaded modules take.
-        output: bytes of standard output, and as many of standard error.
-        value: characters of the encoded value.
-        program: characters of the source and its inputs.
-        scratch: bytes of all files together.
-        file_size: bytes of one file.
-        threads: threads at once; the runs of one helper share what its idle ones leave (a program cannot start
-            processes at all).
-        processors: seconds of processor time per second of wall-clock time.
-    """
-
-    memory: int = 512 * _MIB
-    output: int = _MIB
-    value: int = _MIB
-    program: int = 16 * _MIB
-    scratch: int = 32 * _MIB
+    memory: int = 512 * _MIB  # bytes of address space above what the loaded modules take
+    output: int = _MIB  # bytes of standard output, and as many of standard error
+    value: int = _MIB  # characters of the encoded value
+    program: int = 16 * _MIB  # characters of the source and its inputs
+    scratch: int = 32 * _MIB  # bytes of all files together
     scratch_files: int = 512
-    file_size: int = 16 * _MIB
+    file_size: int = 16 * _MIB  # bytes of one file
     files: int = 64
-    threads: int = 64
-    processors: int = 2
+    threads: int = 64  # at once; the runs of one helper share what its idle ones leave (no program starts processes)
+    processors: int = 2  # seconds of processor time per second of wall-clock time
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -37,12 +37,7 @@ _FARTHEST = 1 << 31
 
 
 def decode(text: str, budget: Budget | None = None) -> Any:
-    """The value that `nacre.reasoning.sandbox.inside.encode` wrote.
-
-    Args:
-        text: JSON from inside the sandbox; it may be anything.
-        budget: what reading it may cost; None is a new one.
-    """
+    """The value that `nacre.reasoning.sandbox.inside.encode` wrote; the text may be anything."""
     _refuse_many_parts(text)
     try:
         node = json.loads(text, parse_constant=_refuse, parse_int=_short_int, object_pairs_hook=_tagged)
@@ -52,11 +47,7 @@ def decode(text: str, budget: Budget | None = None) -> Any:
 
 
 def decode_places(text: str, budget: Budget | None = None) -> tuple[Place, ...]:
-    """Which cells the program says it has read; nothing when it is something else.
-
-    Args:
-        text: as for `decode`; the cells need not exist.
-    """
+    """Which cells the program says it has read (they need not exist); nothing when it is something else."""
     cells = decode(text, budget)
     if not isinstance(cells, list) or not all(
         isinstance(cell, tuple) and [type(part) for part in cell] == [str, int, int, str] for cell in cells

@@ -10,26 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-_CHARTS = (
-    "matplotlib",
-    "mpl_toolkits",
-    "contourpy",
-    "cycler",
-    "fontTools",
-    "kiwisolver",
-    "packaging",
-    "pyparsing",
-    "PIL",
-)
-PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata", "pandas", "pytz", *_CHARTS)
+_CHARTS = "matplotlib mpl_toolkits contourpy cycler fontTools kiwisolver packaging pyparsing PIL"
+PACKAGES = ("numpy", "sympy", "mpmath", "gmpy2", "dateutil", "six", "tzdata", "pandas", "pytz", *_CHARTS.split())
 PRELOADED = ("numpy", "sympy", "dateutil.relativedelta", "dateutil.parser")
-_SHARED_LIBRARIES = (
-    "/usr/lib/x86_64-linux-gnu",
-    "/lib/x86_64-linux-gnu",
-    "/usr/lib64",
-    "/lib64",
-    "/usr/share/zoneinfo",
-)
+_SHARED_LIBRARIES = "/usr/lib/x86_64-linux-gnu /lib/x86_64-linux-gnu /usr/lib64 /lib64 /usr/share/zoneinfo"
 
 
 @dataclass(frozen=True)
@@ -43,16 +27,12 @@ class View:
 
 
 def view_of(packages: Iterable[str]) -> View:
-    """The view with these packages, as far as they are installed.
-
-    Returns:
-        The standard library, the packages one by one (never all of site-packages), shared libraries and time zones.
-    """
+    """The standard library, these packages one by one as far as they are installed, shared libraries and time zones."""
     names = tuple(packages)
     outside_venv = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
     library = {os.path.realpath(sysconfig.get_path(kind, vars=outside_venv)) for kind in ("stdlib", "platstdlib")}
     found = [place for name in names for place in _places(name)]
-    shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES if Path(path).is_dir()}
+    shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES.split() if Path(path).is_dir()}
     hidden = [f"{folder}/{name}" for folder in library for name in ("site-packages", "dist-packages")]
     path = [
         *sorted(library),

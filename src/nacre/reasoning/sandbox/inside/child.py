@@ -14,27 +14,20 @@ from nacre.system.confinement import landlock, linux, namespaces, seccomp, sysca
 
 from . import preload, program, rlimits
 
-_ANSWER_FD, _PROGRAM_FD = (
-    700,
-    701,
-)  # above the limit on descriptors, out of the way of programs that close all they know
+# Above the limit on descriptors, out of the way of programs that close all they know.
+_ANSWER_FD, _PROGRAM_FD = 700, 701
 _NONCE_BYTES = 16
 
 
 @dataclass(frozen=True)
 class Inherited:
-    """What a child finds ready in its memory.
-
-    Attributes:
-        address_space: bytes in use before the program.
-        filter: of system calls; None without namespaces, where it must name the process and so is made in it.
-    """
+    """What a child finds ready in its memory."""
 
     config: dict[str, Any]
     main: types.ModuleType
-    address_space: int
+    address_space: int  # bytes in use before the program
     ruleset: landlock.Ruleset | None
-    filter: seccomp.Filter | None
+    filter: seccomp.Filter | None  # of system calls; None without namespaces: it names the process, so it is made there
 
 
 def run(inherited: Inherited, program_in: int, stdout: int, stderr: int, answer: int) -> None:

@@ -24,11 +24,7 @@ class Unencodable(Exception):
 
 
 class Encoder:
-    """Writes one value.
-
-    Args:
-        limit: the most characters of the text.
-    """
+    """Writes one value, in at most `limit` characters."""
 
     def __init__(self, limit: int) -> None:
         self._left, self._nodes, self._limit = limit, NODES, limit

@@ -16,9 +16,6 @@ def hide_unlisted(readable: Sequence[str]) -> None:
     """Have imports find in a folder of packages only those that may be read.
 
     Landlock says PermissionError to the others, where a library that can do without them expects ImportError.
-
-    Args:
-        readable: the files and folders that programs may read; of what lies beside one of them, nothing else.
     """
     listed: dict[str, set[str]] = {}
     for folder, _, name in (os.path.realpath(place).rpartition("/") for place in readable):

@@ -18,11 +18,7 @@ class OwnMemory:
         self._maps = os.open("/proc/self/maps", os.O_RDONLY | os.O_CLOEXEC)
 
     def address_space(self) -> int:
-        """How much address space is in use.
-
-        Returns:
-            Bytes.
-        """
+        """How many bytes of address space are in use."""
         return int(os.pread(self._size, 200, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
     def use_huge_pages(self) -> None:

@@ -26,11 +26,7 @@ solve_it(x * 2 - 6, x), float(simplify("1/3").evalf())
 
 
 def load(packages: list[str]) -> dict[str, Any]:
-    """Import what programs use, once for all runs.
-
-    Args:
-        packages: optional packages to import, in this order; those that fail are left out.
-    """
+    """Import what programs use, once for all runs; optional packages that fail are left out."""
     with _no_work_at_forks():
         for name in _STANDARD.split():
             importlib.import_module(name)
@@ -79,13 +75,8 @@ def _names(loaded: list[str]) -> dict[str, Any]:
     import math
     import statistics
 
-    names: dict[str, Any] = {
-        "math": math,
-        "statistics": statistics,
-        "datetime": datetime.datetime,
-        "date": datetime.date,
-    }
-    names["timedelta"] = datetime.timedelta
+    names: dict[str, Any] = {"math": math, "statistics": statistics}
+    names |= {"datetime": datetime.datetime, "date": datetime.date, "timedelta": datetime.timedelta}
     if "numpy" in loaded:
         names["np"] = sys.modules["numpy"]
     if "dateutil.relativedelta" in loaded:

@@ -206,11 +206,9 @@ def _failure(error: BaseException) -> tuple[str, str]:
         return "memory:memory", "MemoryError: the program needs more memory than a run may have"
     _flush()
     if isinstance(error, SystemExit):
-        return (
-            ("ok", "null")
-            if error.code in (None, 0)
-            else ("error", f"SystemExit: the program ended itself with {error.code!r}"[:500])
-        )
+        if error.code in (None, 0):
+            return "ok", "null"
+        return "error", f"SystemExit: the program ended itself with {error.code!r}"[:500]
     text = _describe(error)
     if isinstance(error, OSError) and error.errno in _FORBIDDEN:
         return "blocked", text

@@ -41,11 +41,7 @@ class Row(dict[Any, Any]):
 
 
 def recorded(inputs: dict[str, Any]) -> tuple[dict[str, Any], set[Place]]:
-    """Inputs whose tables note what is read.
-
-    Args:
-        inputs: names to plain data; a list of lists of dicts is a list of tables.
-    """
+    """Inputs whose tables note what is read; a list of lists of dicts is a list of tables."""
     log: set[Place] = set()
     return {name: _rows(name, value, log) if _holds_tables(value) else value for name, value in inputs.items()}, log
 

@@ -9,12 +9,7 @@ _FIXED = {"CORE": 0, "MEMLOCK": 0, "MSGQUEUE": 0, "NICE": 0, "RTPRIO": 0, "SIGPE
 
 
 def apply(address_space: int, file_size: int, files: int, processes: int) -> None:
-    """Set the limits that do not depend on the program.
-
-    Args:
-        address_space: bytes of address space, those of the helper included.
-        file_size: bytes of one file.
-    """
+    """Set the limits that do not depend on the program, in bytes; the helper's address space is included."""
     limits = {**_FIXED, "FSIZE": file_size, "NOFILE": files, "NPROC": processes}
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))

@@ -88,10 +88,8 @@ class Zygote:
     def _empty_bounding_set(self) -> None:
         try:
             linux.drop_bounding_set()
-        except OSError:
-            if (
-                self.has_namespaces
-            ):  # where every capability is held; elsewhere the system may not let us, and the doctor says so
+        except OSError:  # where not every capability is held, the system may not let us, and the doctor says so
+            if self.has_namespaces:
                 raise
 
     def _give_up_root(self) -> str:
