@@ -54,13 +54,11 @@ class OnnxEncoder:
         self.session = open_session(path)
         self.dimension: int = self.session.get_outputs()[0].shape[1]
 
-    def encode(
-        self, texts: Sequence[str], ids: Callable[[str], list[int]], threads: int | None = None
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[list[int]], threads: int | None = None) -> NDArray[np.float32]:
         """Encode texts.
 
         Args:
-            ids: the tokens of a text, with the special ones, no more than the model reads.
+            texts: the tokens of each, with the special ones, no more than the model reads.
             threads: how many texts at a time; None: one a core.
 
         Returns:
@@ -71,7 +69,7 @@ class OnnxEncoder:
         order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
 
         def fill(number: int) -> None:
-            vectors[number] = self._one(ids(texts[number]))
+            vectors[number] = self._one(texts[number])
 
         in_parallel(fill, order, threads)
         return vectors
