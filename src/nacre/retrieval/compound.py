@@ -15,7 +15,7 @@ from nacre.text.words import words
 Search = Callable[[str, int], list[Hit]]
 
 # Chosen on the cases of tau_knowledge: what a case needs is spread over many documents, of which it names some.
-_NAMED = 1.0  # of the best score, for a document of whose title the text says every word
+_NAMED = 0.8  # of the best score, for a document of whose title the text says every word
 _AGAIN = 0.5  # of its score, for each better passage of the same document
 _STANDING_OUT = 4  # power: what answers one part well comes before what suits all parts a little
 
