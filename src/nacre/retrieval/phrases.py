@@ -16,7 +16,7 @@ _QUOTED = re.compile(r"\"([^\"\n]{2,100})\"|“([^”\n]{2,100})”|「([^」\n]
 _ALONE = 1.5  # times as long as its phrases is a query that says little else
 _WORTH = 0.5  # standard deviations; hotpot, whose questions quote titles, loses from 1 on
 _AT_MOST = 8  # phrases of a query that are looked at
-_CITING, _CITED = 3, 0.25  # best hits whose text is looked at, and standard deviations for a document that one names
+_CITING, _CITED = 3, 0.5  # best hits whose text is looked at, and standard deviations for a document that one names
 
 
 def quoted(query: str) -> list[str]:
