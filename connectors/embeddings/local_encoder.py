@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.pieces import Encoded
 
 
-_SHORT = 2000  # characters read by their pieces alone: a question, not a chunk among many
+_FEW = 200_000  # parts of words, of which texts are read by their pieces: faster than to load the whole vocabulary
 
 
 class LocalEncoder(PrefixedEncoder):
@@ -75,7 +75,7 @@ class LocalEncoder(PrefixedEncoder):
 
     def _read(self, texts: Sequence[str], window: int | None = None) -> Sequence[Encoded]:
         """The tokens of texts: at most `window` of each, with the special ones; None: all of them, without."""
-        whole = "_tokenizer" in vars(self) or not self._pieces or sum(map(len, texts)) > _SHORT
+        whole = "_tokenizer" in vars(self) or not self._pieces or self._pieces.parts(texts) > _FEW
         if self._pieces and not whole:
             return self._pieces.encode(texts, window is not None, window)
         found: list[Any] = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
@@ -111,7 +111,5 @@ class LocalEncoder(PrefixedEncoder):
         return self._coverage(text)
 
     def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
-        if sum(map(len, texts)) > _SHORT:
-            _ = self._tokenizer  # once, not by several threads
-        window = self._checkpoint.window
-        return self._encoder.encode(texts, lambda text: self._read([prefix + text], window)[0].ids)
+        found = self._read([prefix + text for text in texts], self._checkpoint.window)
+        return self._encoder.encode([one.ids for one in found])

@@ -50,18 +50,18 @@ class OnnxEncoder:
         self.session = open_session(path)
         self.dimension: int = self.session.get_outputs()[0].shape[1]
 
-    def encode(self, texts: Sequence[str], ids: Callable[[str], list[int]]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[list[int]]) -> NDArray[np.float32]:
         """Vectors of shape (texts, dimension), in the order given; that of a text does not depend on the others.
 
         Args:
-            ids: the tokens of a text, with the special ones, no more than the model reads.
+            texts: the tokens of each, with the special ones, no more than the model reads.
         """
         vectors = np.empty((len(texts), self.dimension), np.float32)
         # Longest first, so that no core ends with a long text while the others are idle.
         order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
 
         def fill(number: int) -> None:
-            feed = {"input_ids": np.array([ids(texts[number])], np.int32)}
+            feed = {"input_ids": np.array([texts[number]], np.int32)}
             vectors[number] = self.session.run(None, feed)[0][0]
 
         in_parallel(fill, order)

@@ -62,6 +62,11 @@ class PieceTable:
         found = (tokenizer.encode(text, add_special_tokens=special) for text in texts)
         return [Encoded(numbers[one.ids].tolist(), one.offsets) for one in found]
 
+    def parts(self, texts: Sequence[str]) -> int:
+        """How many parts of words are looked up to encode some texts, at most."""
+        words, width = {word for text in texts for word in text.split()}, self._texts.dtype.itemsize
+        return sum(len(word) * min(len(word), width) for word in words)
+
     def _standing_in(self, texts: Sequence[str]) -> np.ndarray:
         """The rows of all pieces that stand in the texts, as the tokenizer cuts these into words."""
         cuts = self._cuts

@@ -101,6 +101,30 @@ def test_a_table_that_fits_stays_whole_and_a_long_one_repeats_its_header_in_the_
     assert all("name | price" in one.context or "name | price" in document.text[one.start : one.end] for one in made)
 
 
+def test_the_top_of_a_page_stays_on_it_and_names_every_part_of_its_table() -> None:
+    def page(number: int, name: str) -> list[tuple[str, str, int]]:
+        rows = "\n".join(f"Line {number}{n}\t{n}\t{n + 1}" for n in range(22))
+        return [("paragraph", f"ACME {name}", number), ("heading", f"Year {number}", number), ("table", rows, number)]
+
+    text, blocks = "", []
+    for kind, said, number in [*page(1, "Statement of Income"), *page(2, "Balance Sheet"), *page(3, "Cash Flows")]:
+        blocks.append(Block(kind, len(text), len(text) + len(said), 1 if kind == "heading" else 0, number))
+        text += said + "\n\n"
+    made = chunk(text, blocks, "", Small(120))
+    assert len(made) > 4
+    for one in made:
+        names = ("", "Statement of Income", "Balance Sheet", "Cash Flows")
+        said = f"{one.context}\n{text[one.start : one.end]}"
+        assert [name for name in names[1:] if name in said] == [names[one.page or 0]]
+
+
+def test_a_title_without_letters_is_not_indexed_where_the_file_has_a_name() -> None:
+    text = "The pump moves water. " * 40
+    named = chunk(text, [], "0001018724-18-000005", Small(60), name="ACME 2023 10K")
+    assert {one.context for one in named} == {"ACME 2023 10K"}
+    assert all("0001018724" in one.context for one in chunk(text, [], "0001018724-18-000005", Small(60)))
+
+
 def test_chinese_is_cut_at_sentence_ends() -> None:
     text = "".join(f"这是第{n}句话，说明一件小事。" for n in range(40))
     made = chunk(text, [], "", Small(60))

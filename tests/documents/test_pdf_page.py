@@ -293,6 +293,17 @@ def test_a_cell_merged_downwards_is_in_each_of_its_rows(pdf) -> None:  # type: i
     ]
 
 
+def test_an_amount_over_the_column_of_a_currency_sign_is_said_once(pdf) -> None:  # type: ignore[no-untyped-def]
+    rules = [(60, at, 300, at) for at in (700, 680, 660, 640)]
+    rules += [(at, 640, at, 700) for at in (60, 200, 300)] + [(230, 660, 230, 700)]
+    words = [(64, 685, 10, "Item"), (204, 685, 10, "$"), (240, 685, 10, "2021"), (64, 665, 10, "Cash")]
+    words += [(204, 665, 10, "$"), (240, 665, 10, "11,258"), (64, 645, 10, "Stock"), (240, 645, 10, "917")]
+    document = parse(pdf.page(words, rules).bytes(), name="a.pdf")
+    assert document.text.count("917") == 1
+    rows = [[cell.text for cell in row] for row in document.tables[0].rows]
+    assert rows[-1].index("917") == rows[-2].index("11,258")
+
+
 def test_a_head_over_several_columns_names_each_of_them(pdf) -> None:  # type: ignore[no-untyped-def]
     x = (60, 200, 300, 400)
     rules = [(60, at, 400, at) for at in (700, 660, 640)] + [(200, 680, 400, 680)]

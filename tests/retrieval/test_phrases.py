@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nacre.ingest.source import TextSource
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.phrases import as_written, quoted
+from nacre.retrieval.phrases import as_written, cited, quoted
 from nacre.retrieval.postprocessing import distinct
 
 SHEET = (
@@ -41,6 +43,18 @@ def test_what_has_the_phrase_as_written_comes_first(base) -> None:
 def test_a_title_counts_and_traditional_characters_are_no_difference() -> None:
     other, titled = hit("别的内容"), hit("別的", title="不可抗力條款")
     assert as_written([other, titled], ["不可抗力条款"], "不可抗力条款") == [titled, other]
+
+
+def test_what_the_best_passages_name_by_its_title_moves_up() -> None:
+    first = replace(hit("The Lantern Festival was begun by Mei Long Wen of Tongli.", "Lanterns"), score=3.0)
+    other = replace(hit("Boats on a lake.", "Boats of Tongli"), score=2.0, document_id=2)
+    named = replace(hit("She was a painter.", "Mei Long Wen (painter)"), score=1.9, document_id=3)
+    assert [one.document_id for one in cited([first, other, named])] == [1, 3, 2]
+    within, single = replace(named, title="ei Long Wen"), replace(named, title="Tongli")
+    assert [one.document_id for one in cited([first, other, within])] == [1, 2, 3]
+    assert [one.document_id for one in cited([first, other, single])] == [1, 2, 3]
+    own = replace(first, title="Lantern Festival")
+    assert cited([own, other]) == [own, other]
 
 
 def test_another_number_name_title_heading_or_denial_is_another_passage() -> None:

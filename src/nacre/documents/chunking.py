@@ -30,6 +30,8 @@ _TIERS = ((8, HEADING), (2, BLOCK), (6, BLOCK), (2, SENTENCE), (8, SENTENCE))
 _MARKUP = 8  # letters that may stand around a title in front matter: "title:"
 _PIECE = 50_000  # characters tokenised at once: a tokeniser takes half a kilobyte for each
 _NAME = 2_000  # characters of a title or a heading: more than a context may hold, and every chunk below it bears it
+_CAPTION, _CAPTION_LENGTH = 4, 120  # blocks before a table that may name it, and characters of each
+_ON_A_PAGE = 100  # blocks that are looked through for a page's first table
 _LONG = 8  # chunks: a sentence of more, which no person wrote, is cut about its middle
 _FOREIGN = 200  # visible characters outside every block that a chunk may span
 
@@ -114,6 +116,8 @@ class _Chunker:
     ) -> None:
         self.text = text
         self.name, self.title = (" ".join(one[:_NAME].split()) for one in named)
+        if self.name and not any(map(str.isalpha, self.title)):
+            self.title = ""  # a number that only its publisher knows
         self.tokeniser = tokeniser
         self.limit = min(limit, tokeniser.max_tokens)
         self.blocks = [block for block in blocks if block.end > block.start]
@@ -221,16 +225,21 @@ class _Chunker:
     def _boundaries(self) -> list[_Boundary]:
         found: dict[int, int] = {}
         after_heading, last = False, 0
-        spans = [(b.kind, b.start, b.end, b.level) for b in self.blocks] or [("paragraph", 0, len(self.text), 0)]
-        for kind, start, end, level in spans:
+        page: int | None = -1
+        top = 0
+        spans = [(b.kind, b.start, b.end, b.level, b.page) for b in self.blocks]
+        for kind, start, end, level, on in spans or [("paragraph", 0, len(self.text), 0, None)]:
             # A heading stays with what it heads; a heading under a heading opens nothing of its own.
             # Nor does what goes on in the middle of a sentence, over a page break.
             goes_on = last > 0 and "\n" not in self.text[last:start]
-            own = HEADING + max(0, 9 - level) if kind == "heading" else BLOCK
-            found[start] = 0 if after_heading or goes_on else own
-            for at, strength in _inside(kind, self.text, start, end):
-                found.setdefault(at, strength)
-            after_heading, last = kind == "heading", end
+            top = top if on == page else start
+            strength = HEADING + max(0, 9 - level) if kind == "heading" else HEADING if top == start else BLOCK
+            if on is not None and kind == "heading" and top < start <= top + _FOREIGN and found[top]:
+                found[top], strength = max(found[top], strength), 0  # a few words at the top of a page belong to it
+            found[start] = 0 if after_heading or goes_on else strength
+            for at, weaker in _inside(kind, self.text, start, end):
+                found.setdefault(at, weaker)
+            after_heading, last, page = kind == "heading", end, on
         return [self._boundary(at, strength) for at, strength in sorted(found.items())]
 
     # ------------------------------------------------------------------------------------------------ what to say of it
@@ -249,15 +258,28 @@ class _Chunker:
     def _made(self, start: int, end: int) -> Chunk:
         path = self._path(start, end)
         block = self._block_at(start)
-        table_head = ""
-        if block and block.kind == "table" and block.start < start < block.end:
-            first = self.text[block.start : min(block.end, block.start + _NAME)].partition("\n")[0]
-            table_head = " ".join(first.split())
+        table = self._table_above(start) if block and block.kind == "table" else ()
         above = [self._name(heading) for heading in path if heading.start < start]
         named = " › ".join(part for part in (self.name, title_path(self.title, above)) if part)
-        context = "\n".join(line for line in (named, table_head) if line)
+        context = "\n".join(line for line in (named, *table) if line)
         context = shorten(context, min(_CONTEXT_LIMIT, self.limit // 4), self.tokeniser)
         return Chunk(start, end, tuple(self._name(heading) for heading in path), block.page if block else None, context)
+
+    def _table_above(self, start: int) -> tuple[str, str]:
+        """What a part of a table is read by: the short blocks before the first table on its page, and its first row."""
+        at = bisect_left(self.starts, start + 1) - 1
+        block = first = self.blocks[at]
+        for one in reversed(self.blocks[max(0, at - _ON_A_PAGE) : at] if block.page is not None else ()):
+            if one.page != block.page:
+                break
+            first = one if one.kind == "table" else first
+        at, said = bisect_left(self.starts, first.start), list[str]()
+        for one in reversed(self.blocks[max(0, at - _CAPTION) : at] if first.start < start else ()):
+            if one.page != block.page or one.kind == "table" or one.end - one.start > _CAPTION_LENGTH:
+                break
+            said.insert(0, "" if one.kind == "heading" else self._name(one))
+        row = self.text[block.start : min(block.end, block.start + _NAME)].split("\n", 1)[0]
+        return " ".join(filter(None, said)), " ".join(row.split()) if start > block.start else ""
 
     def _block_at(self, at: int) -> BlockLike | None:
         index = bisect_left(self.starts, at + 1) - 1

@@ -144,8 +144,12 @@ def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Se
     some = [first for first in across if 1 < len(spans[first]) <= widest]
     wide = [first for first in some if _is_one(lines[first], first[1] == top)]
     heads = [first for first in wide if first[1] == top]
+    valued = {first[0] for first in lines if first not in wide and any(map(_says, lines[first]))}
     for first in wide:
-        lines.update(dict.fromkeys(spans[first], lines[first]))
+        # An amount over the column of its currency's sign is said once, in the column of the other amounts.
+        of_values = [place for place in spans[first] if place[0] in valued]
+        said = lines.pop(first)
+        lines.update(dict.fromkeys(spans[first] if first in heads or not of_values else of_values, said))
     for first, places in spans.items():
         # A name beside such heads belongs to the rows of names, which are joined downwards anyway.
         if {column for column, _ in places} == {first[0]} and not (heads and first[1] == top):
@@ -156,6 +160,10 @@ def _spread(lines: dict[_Field, list[Line]], owner: dict[_Field, _Field], ys: Se
 def _is_one(said: Sequence[Line], head: bool) -> bool:
     """Whether what a field over several columns says is one value; without rules between them there may be several."""
     return head or (len(said) == 1 and len(said[0].parts) == 1 and len(said[0].text) <= REPEATED)
+
+
+def _says(line: Line) -> bool:
+    return any(map(str.isalnum, line.text))
 
 
 def _spread_down(lines: dict[_Field, list[Line]], first: _Field, rows: Sequence[int], ys: Sequence[float]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from nacre.grounding.parts import is_long, searches_in
@@ -17,9 +15,9 @@ from nacre.text.words import words
 Search = Callable[[str, int], list[Hit]]
 
 # Chosen on the cases of tau_knowledge: what a case needs is spread over many documents, of which it names some.
-_NAMED = 0.8  # of the best score, for a document whose title the text says
+_NAMED = 0.8  # of the best score, for a document of whose title the text says every word
 _AGAIN = 0.5  # of its score, for each better passage of the same document
-_SEGMENT = re.compile(r"\s*[:：|()（）—–]\s*|\s+[-›]\s+")
+_STANDING_OUT = 4  # power: what answers one part well comes before what suits all parts a little
 
 
 def search_in_parts(search: Search, query: str, k: int) -> list[Hit]:
@@ -33,7 +31,7 @@ def search_in_parts(search: Search, query: str, k: int) -> list[Hit]:
     if not parts:
         return search(query, k)
     most = max(2 * k, CANDIDATES) if is_long(query) else 2 * k
-    lists = [search(text, most) for text in (query, *parts)]
+    lists = [search(text, most) for text in (parts if is_long(query) else (query, *parts))]
     best: dict[int, Hit] = {}
     for hit in (hit for found in lists for hit in found):
         known = best.get(hit.chunk_id, hit)
@@ -43,18 +41,18 @@ def search_in_parts(search: Search, query: str, k: int) -> list[Hit]:
 
 
 def _agreed(lists: Sequence[list[Hit]]) -> dict[int, float]:
-    """Of a long text: what stands out for many parts; the square, since a mean match of every part says little."""
+    """Of a long text: what stands out for some of its parts."""
     scores: defaultdict[int, float] = defaultdict(float)
     for hit in (hit for found in lists for hit in found):
-        scores[hit.chunk_id] += max(0.0, hit.score) ** 2
-    return {number: math.sqrt(score) for number, score in scores.items()}
+        scores[hit.chunk_id] += max(0.0, hit.score) ** _STANDING_OUT
+    return {number: score ** (1 / _STANDING_OUT) for number, score in scores.items()}
 
 
 def _spread(scores: dict[int, float], hits: dict[int, Hit], query: str) -> list[tuple[int, float]]:
     """With the documents that the text names moved up, and none crowding out the others."""
-    said, most = f" {' '.join(words(query))} ", max(scores.values(), default=0.0)
+    said, most = set(words(query)), max(scores.values(), default=0.0)
     named = {title: _named(title, said) for title in {hit.title for hit in hits.values()}}
-    scores = {number: score + _NAMED * most * math.sqrt(named[hits[number].title]) for number, score in scores.items()}
+    scores = {number: score + _NAMED * most * named[hits[number].title] for number, score in scores.items()}
     seen: Counter[int] = Counter()
     found = []
     for number in sorted(scores, key=lambda number: (-scores[number], number)):
@@ -64,21 +62,16 @@ def _spread(scores: dict[int, float], hits: dict[int, Hit], query: str) -> list[
     return sorted(found, key=lambda item: (-item[1], item[0]))
 
 
-def _named(title: str, said: str) -> float:
-    """The share of a title that a text says: the beginning of one of its segments, two telling words at least.
+def _named(title: str, said: Collection[str]) -> float:
+    """The share of a title's telling words that a text says; one word alone names nothing.
 
     Example:
-        >>> _named("Blue Account: fees", " i have a blue account ")
+        >>> _named("Blue Account: the fees", {"i", "have", "a", "blue", "account"})
         0.6666666666666666
     """
-    longest = 0
-    for segment in _SEGMENT.split(title):
-        terms = words(segment)
-        for n in range(len(terms), longest, -1):
-            if f" {' '.join(terms[:n])} " in said and sum(term not in stopwords() for term in terms[:n]) > 1:
-                longest = n
-                break
-    return min(1.0, longest / max(1, len(words(title))))
+    telling = set(words(title)) - stopwords()
+    found = len(telling.intersection(said))
+    return found / len(telling) if found > 1 else 0.0
 
 
 def _in_turn(lists: Sequence[list[Hit]]) -> list[tuple[int, float]]:

@@ -25,7 +25,7 @@ Vector = NDArray[np.float32]
 _COMMON = 0.5
 _FOREIGN = 0.4  # for the words that a chunk in another writing cannot say
 # Passages near to the best ones are likelier (Rocchio, 1971): where one answer spreads over many, this finds them.
-_ECHO, _ECHOING = 0.26, 8
+_ECHO, _ECHOING = 0.3, 8
 _LEAST_ECHO = 16  # chunks in the base for each that echoes
 
 

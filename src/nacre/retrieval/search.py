@@ -9,7 +9,7 @@ from dataclasses import replace
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.meaning import Meaning, find_meaning, standing_out
-from nacre.retrieval.phrases import as_written, quoted
+from nacre.retrieval.phrases import as_written, cited, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store.arm import Arm
 from nacre.store.calibration import Known
@@ -87,16 +87,16 @@ class Searcher:
             if "words" in arms and meaning.arm.scores:
                 scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
         phrases = quoted(query)
-        hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else k, visible, where)
-        if phrases:
-            hits = as_written(hits, phrases, query)[:k]
+        hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else 2 * k, visible, where)
+        hits = cited(hits) if len(arms) > 1 else hits
+        hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
         return _judged(view.words, query, hits, words, meaning, coverage) if "words" in arms else hits
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""
         hits: list[Hit] = []
-        for at in range(0, len(ranked), 2 * k):
-            some = ranked[at : at + 2 * k]
+        for at in range(0, len(ranked), k):
+            some = ranked[at : at + k]
             passages = self.store.catalog.passages([number for number, _ in some], where)
             for number, score in some:
                 passage = passages.get(number)
