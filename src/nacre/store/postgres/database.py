@@ -142,9 +142,10 @@ class Database:
         row = connection.execute(
             "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text,"
             " (SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
-            # To compile a query costs more here than it saves.
-            " WHERE extname = 'vector'), 'public'), %s), set_config('jit', 'off', %s)",
-            (self.address.schema, local, local),
+            # To compile a query costs more here than it saves, and to start workers below half a million chunks.
+            " WHERE extname = 'vector'), 'public'), %s), set_config('jit', 'off', %s),"
+            " set_config('min_parallel_table_scan_size', '1GB', %s)",
+            (self.address.schema, local, local, local),
             prepare=False,
         ).fetchone()
         return int(row[0]) if row else 0

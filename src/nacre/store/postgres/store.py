@@ -83,7 +83,7 @@ class PostgresStore(Store):
     def writing(self, scopes: Sequence[str] = ()) -> Iterator[PostgresSession]:
         self.check_writable()
         with self.db.alone() as connection:
-            graph = schema.HNSW if self.address.index == "hnsw" and not self._arms else ""
+            graph = schema.graph(self._dim) if self.address.index == "hnsw" and not self._arms and self._dim else []
             fences = take(connection, self.address, scopes)
             session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push)
             session.follow_rules(self.catalog)

@@ -39,7 +39,7 @@ class PostgresSession(WriteSession):
         connection: the one whose session holds them.
         fences: the numbers that were taken with them, by scope.
         dim: length of the vectors; None for words only.
-        graph: the statement that makes the index of a graph, or nothing.
+        graph: the statements that make the index of a graph, if there is to be one.
         push: lets arms elsewhere follow.
     """
 
@@ -49,7 +49,7 @@ class PostgresSession(WriteSession):
         fences: Mapping[str, int],
         dim: int | None,
         place: str,
-        graph: str,
+        graph: Sequence[str],
         push: Callable[[Any, Callable[[str, str], None]], None],
     ) -> None:
         self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
@@ -300,8 +300,8 @@ class PostgresSession(WriteSession):
             if self._dim:
                 self._fold_moments(db)
         self._tend()
-        if self._graph and self._dim:
-            self._connection.execute(self._graph)
+        for statement in self._graph:
+            self._connection.execute(statement)
         self._push(self._connection, self.remember)
 
     def _tend(self) -> None:
