@@ -140,10 +140,10 @@ class Database:
         of the session; gives the number of the server's process.
         """
         row = connection.execute(
-            "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text,"
-            " (SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
+            "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text, (SELECT"
+            " string_agg(quote_ident(nspname), ', ') FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
             # To compile a query costs more here than it saves, and to start workers below half a million chunks.
-            " WHERE extname = 'vector'), 'public'), %s), set_config('jit', 'off', %s),"
+            " WHERE extname IN ('vector', 'pg_textsearch')), 'public'), %s), set_config('jit', 'off', %s),"
             " set_config('min_parallel_table_scan_size', '1GB', %s)",
             (self.address.schema, local, local, local),
             prepare=False,

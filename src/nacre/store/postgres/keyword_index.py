@@ -7,7 +7,8 @@ Flood, 1995); of them only what the near ones hold is looked up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from nacre.store import bm25
 from nacre.store.arm import Arm
 from nacre.store.filters import Filter
 from nacre.store.postgres.catalog import condition_of
+from nacre.store.postgres.textsearch import candidates
 from nacre.store.protocol import KeywordIndex
 
 _K1, _B = 1.2, 0.75
@@ -27,6 +29,7 @@ B0 = _K1 * (1 - _B)
 _LONGEST = 200  # characters
 _AT_ONCE = 2000  # postings that cost no more than to ask for them apart
 _A_CHUNK = 80  # postings that are read in the time that it takes to look up one chunk
+_LEAST_SHARE, _LOOKED, _SURE = 0.25, (1.3, 5.2), 0.999  # seen, to ask pg_textsearch; for each wanted; of its scores
 CHUNKS, LENGTH = "chunks", "length"
 """Keys of the tallies of the whole base; a word's is `word_key`, an audience's `audience_key`."""
 
@@ -65,14 +68,25 @@ class Asked(NamedTuple):
     Args:
         worth: what each word scores at most, the most first.
         holding: how many chunks hold each, of those that the asker may see about.
+        share: of all chunks, that the asker may see.
         factor: see `length_factor`.
         deviation: of the query's scores over all chunks.
     """
 
     worth: dict[str, float]
     holding: dict[str, float]
+    share: float
     factor: float
     deviation: float
+
+    def of(self, words: Iterable[str]) -> Asked:
+        """Some of the words."""
+        return self._replace(worth={word: self.worth[word] for word in words})
+
+    def parameters(self) -> dict[str, Any]:
+        """What a query over postings is told."""
+        words = [kept_word(word) for word in self.worth]
+        return {"words": words, "worth": list(self.worth.values()), "b0": B0, "factor": self.factor}
 
 
 class SqlKeywordIndex(KeywordIndex):
@@ -80,10 +94,11 @@ class SqlKeywordIndex(KeywordIndex):
 
     Args:
         connection: gives a connection for one look.
+        extension: whether pg_textsearch is asked where it is there.
     """
 
-    def __init__(self, connection: Callable[[], AbstractContextManager[Any]]) -> None:
-        self._connection = connection
+    def __init__(self, connection: Callable[[], AbstractContextManager[Any]], extension: bool = False) -> None:
+        self._connection, self._extension = connection, extension
 
     def __len__(self) -> int:
         return self._tallies([CHUNKS]).get(CHUNKS, 0)
@@ -101,18 +116,17 @@ class SqlKeywordIndex(KeywordIndex):
             return Arm({})
         with self._connection() as connection:
             asked = self._asked(connection, weights, audiences)
-            limits, values = _limits(audiences, where, among)
-            values |= {"b0": B0, "factor": asked.factor}
+            free, scores = where is None or where.is_empty, None
             if among:
-                scores = _scores(connection, asked.worth, limits, values)
-            else:
-                scores = _best(connection, asked, k, limits, values, at_once=where is not None and not where.is_empty)
-        best = sorted(scores.items(), key=lambda row: (-row[1], row[0]))[:k]
+                scores = _scores(connection, asked, *_limits(audiences, where, among))
+            elif self._extension and free and asked.share >= _LEAST_SHARE:
+                scores = _by_extension(connection, asked, weights, k, audiences)
+            if scores is None:
+                scores = _best(connection, asked, k, *_limits(audiences, where, among), at_once=not free)
+        best = sorted(scores.items(), key=lambda row: (-round(row[1], 9), row[0]))[:k]  # equals in any order of adding
         return Arm(dict(best), 0.0, asked.deviation)
 
-    def _asked(
-        self, connection: Any, weights: Mapping[str, float], audiences: Sequence[int] | None = None
-    ) -> Asked:
+    def _asked(self, connection: Any, weights: Mapping[str, float], audiences: Sequence[int] | None = None) -> Asked:
         mine = list(map(audience_key, audiences or ()))
         there = tallies(connection, [CHUNKS, LENGTH, *mine, *map(word_key, weights)])
         total, holding = there.get(CHUNKS, 0) + 2, _holding(there, weights)
@@ -120,7 +134,7 @@ class SqlKeywordIndex(KeywordIndex):
         worth = {word: weight * bm25.idf(holding[word], total - 1) * (1 + _K1) for word, weight in weights.items()}
         worth = dict(sorted(worth.items(), key=lambda one: -one[1]))
         seen = {word: share * count for word, count in holding.items()}
-        return Asked(worth, seen, length_factor(there), bm25.deviation(weights, holding, total))
+        return Asked(worth, seen, share, length_factor(there), bm25.deviation(weights, holding, total))
 
     def reach(self, query: str) -> float:
         weights = bm25.query_weights(query)
@@ -167,12 +181,30 @@ _SCORED = """
 """
 
 
-def _scores(connection: Any, worth: Mapping[str, float], limits: str, values: Mapping[str, Any]) -> dict[int, float]:
-    """What some words score in a few chunks."""
+def _by_extension(
+    connection: Any, asked: Asked, weights: Mapping[str, float], k: int, audiences: Sequence[int] | None
+) -> dict[int, float] | None:
+    """The scores of the first k chunks, and of some more; None where that is not sure of it."""
+    kept = {kept_word(word): weight for word, weight in weights.items()}
+    for times in _LOOKED:
+        looked = math.ceil(k * times / asked.share)
+        found = candidates(connection, kept, looked)
+        if found is None:
+            return None
+        near = [chunk for chunk, audience in found if audiences is None or audience in audiences]
+        scores = _scores(connection, asked, *_limits(audiences, None, near)) if near else {}
+        best = sorted(scores.values(), reverse=True)
+        if len(found) < looked or (len(best) > k and best[-1] < _SURE * best[k - 1]):
+            return scores
+    return None
+
+
+def _scores(connection: Any, asked: Asked, limits: str, values: Mapping[str, Any]) -> dict[int, float]:
+    """What a query's words score in a few chunks."""
     # An index by chunk knows the few; the empty text keeps the planner from the one by word.
     scored = _SCORED.replace("p.word =", "p.word || '' =")
     query = f"SELECT p.chunk, sum(s.score) {scored} {limits} GROUP BY p.chunk"
-    return dict(connection.execute(query, {**values, **_words(worth)}).fetchall())
+    return dict(connection.execute(query, {**values, **asked.parameters()}).fetchall())
 
 
 def _best(
@@ -188,7 +220,7 @@ def _best(
     while left:
         some = left if at_once else _next(left, asked.holding, chunks.size)
         left = left[len(some) :]
-        asking = {**values, **_words({word: asked.worth[word] for word in some})}
+        asking = {**values, **asked.of(some).parameters()}
         read = connection.execute(query, asking, binary=True).fetchone()
         found, more = _array(read[0], ">i8"), _array(read[1], ">f8")
         chunks, places = np.unique(np.concatenate([chunks, found]), return_inverse=True)
@@ -198,9 +230,7 @@ def _best(
         near = scores >= least - lift
         if left and lift < least and _A_CHUNK * near.sum() < sum(asked.holding[word] for word in left):
             chunks, scores = chunks[near], scores[near]
-            told = {**values, "near": f"{{{','.join(map(str, chunks.tolist()))}}}"}
-            common = {word: asked.worth[word] for word in left}
-            lifted = _scores(connection, common, "WHERE p.chunk = ANY(%(near)s::bigint[])", told)
+            lifted = _scores(connection, asked.of(left), *_limits(None, None, chunks.tolist()))
             return {n: score + lifted.get(n, 0.0) for n, score in zip(chunks.tolist(), scores.tolist(), strict=True)}
     first = scores >= (least if chunks.size else 0.0)
     return dict(zip(chunks[first].tolist(), scores[first].tolist(), strict=True))
@@ -217,10 +247,6 @@ def _next(left: Sequence[str], holding: Mapping[str, float], read: int) -> list[
     return some
 
 
-def _words(worth: Mapping[str, float]) -> dict[str, Any]:
-    return {"words": [kept_word(word) for word in worth], "worth": list(worth.values())}
-
-
 def _array(sent: bytes | None, kind: str) -> NDArray[Any]:
     """An array as PostgreSQL sends it: twenty bytes about it, then each value behind its length."""
     rows = np.frombuffer((sent or b"")[20:], [("length", ">i4"), ("value", kind)])
@@ -234,8 +260,8 @@ def _limits(audiences: Sequence[int] | None, where: Filter | None, among: Sequen
         conditions.append("p.audience = ANY(%(audiences)s)")
         values["audiences"] = list(audiences)
     if among:
-        conditions.append("p.chunk = ANY(%(among)s)")
-        values["among"] = list(among)
+        conditions.append("p.chunk = ANY(%(among)s::bigint[])")
+        values["among"] = f"{{{','.join(map(str, among))}}}"  # thousands are written faster so
     if where and not where.is_empty:
         condition, more = condition_of(where)
         conditions.append(

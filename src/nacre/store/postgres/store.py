@@ -11,7 +11,7 @@ from nacre.errors import FormatError, KnowledgeBaseError, UsageError
 from nacre.store import bm25
 from nacre.store.embedders import given_encoder, load_encoder
 from nacre.store.encoder import Encoder
-from nacre.store.postgres import schema
+from nacre.store.postgres import schema, textsearch
 from nacre.store.postgres.address import Address, parse_address
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.database import Database
@@ -73,7 +73,7 @@ class PostgresStore(Store):
         graph = self.address.index == "hnsw"
         if self._arms is None:
             vectors = PgVectorIndex(look, graph, self._moments) if self._dim else None
-            return PostgresView(SqlKeywordIndex(look), vectors)
+            return PostgresView(SqlKeywordIndex(look, self.address.words != "sql"), vectors)
         from nacre.store.qdrant.indexes import QdrantKeywordIndex, QdrantVectorIndex
 
         near = QdrantVectorIndex(look, graph, self._moments, self._arms) if self._dim else None
@@ -85,7 +85,8 @@ class PostgresStore(Store):
         with self.db.alone() as connection:
             graph = schema.graph(self._dim) if self.address.index == "hnsw" and not self._arms and self._dim else []
             fences = take(connection, self.address, scopes)
-            session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push)
+            extension = self.address.words != "sql" and not self._arms
+            session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push, extension)
             session.follow_rules(self.catalog)
             yield session
 
@@ -166,6 +167,8 @@ def open_postgres(place: str, embedder: str | Embeddings | None, create: bool) -
         encoder = load_encoder(embedder) if kept is None else given_encoder(embedder, kept["embedder"], address.shown)
         if kept is None:
             kept = _make(db, encoder)
+        if address.words == "textsearch":
+            textsearch.check(db)
         return PostgresStore(address, db, kept["embedder"]), encoder
     except BaseException:
         db.close()

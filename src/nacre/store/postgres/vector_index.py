@@ -142,15 +142,17 @@ def visible(connection: Any, audiences: Sequence[int] | None) -> float:
 
 
 def _by_graph(connection: Any, values: dict[str, Any], share: float, dim: int) -> list[tuple[int, float]]:
-    """The nearest that a graph of halved numbers finds, ranked by the whole ones; less than k where it finds too little."""
+    """The nearest that a graph of halved numbers finds, ranked by the whole ones; perhaps less than k."""
     looked = min(_EF_MOST, math.ceil(values["k"] * _LOOKED / share))
     setting = "SELECT to_regclass('vectors_graph') IS NOT NULL, set_config('hnsw.ef_search', %s, true)" + "".join(
-        f", set_config('{way}', %s, true)" for way in ("enable_seqscan", "enable_sort")  # other ways than the graph's
+        f", set_config('{way}', %s, true)"
+        for way in ("enable_seqscan", "enable_sort")  # other ways than the graph's
     )
     if not connection.execute(setting, (str(looked), "off", "off")).fetchone()[0]:
         looked = 0  # it comes with the next sync
     rows = connection.execute(
-        "SELECT chunk, inner_product(embedding, %(vector)s::vector) FROM (SELECT chunk, audience, embedding FROM vectors"
+        "SELECT chunk, inner_product(embedding, %(vector)s::vector)"
+        " FROM (SELECT chunk, audience, embedding FROM vectors"
         f" ORDER BY embedding::halfvec({dim}) <#> %(vector)s::vector::halfvec({dim}) LIMIT {looked}) AS near"
         + (" WHERE audience = ANY(%(audiences)s)" if "audiences" in values else ""),
         values,

@@ -17,6 +17,7 @@ import numpy as np
 from nacre.errors import KnowledgeBaseError, LockedError
 from nacre.store import bm25
 from nacre.store.filters import field_rows
+from nacre.store.postgres import textsearch
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.postgres.postings import fold_tallies, move, tally, write_words
@@ -41,6 +42,7 @@ class PostgresSession(WriteSession):
         dim: length of the vectors; None for words only.
         graph: the statements that make the index of a graph, if there is to be one.
         push: lets arms elsewhere follow.
+        extension: whether pg_textsearch follows too, where it is there.
     """
 
     def __init__(
@@ -51,9 +53,10 @@ class PostgresSession(WriteSession):
         place: str,
         graph: Sequence[str],
         push: Callable[[Any, Callable[[str, str], None]], None],
+        extension: bool = False,
     ) -> None:
         self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
-        self._graph, self._push, self._written = graph, push, 0
+        self._graph, self._push, self._extension, self._written = graph, push, extension, 0
 
     @contextmanager
     def _change(self) -> Iterator[Any]:
@@ -268,7 +271,7 @@ class PostgresSession(WriteSession):
                 db.execute("INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors")
             for state in catalog.states():
                 write_words(db, state.audience, catalog.chunk_records(state.id))
-            db.execute("DELETE FROM meta WHERE key = 'arms'")  # they are made anew too
+            db.execute("DELETE FROM meta WHERE key IN ('arms', 'said')")  # they are made anew too
             db.execute("UPDATE state SET words = %s", (int(bm25.RULES),))
         self.publish()
 
@@ -299,6 +302,8 @@ class PostgresSession(WriteSession):
             fold_tallies(db)
             if self._dim:
                 self._fold_moments(db)
+            if self._extension:
+                textsearch.follow(db)
         self._tend()
         for statement in self._graph:
             self._connection.execute(statement)
