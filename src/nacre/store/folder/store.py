@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from nacre.store.settings import SettingsFile, save_settings
 from nacre.system.files import private_folder
 from nacre.text.language import os_reason, tr
 
+_log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
@@ -37,8 +39,13 @@ class FolderStore(Store):
         self.indexes = Indexes(folder, catalog, manifest.embedder["dim"] if manifest.embedder else None)
         self._settings = SettingsFile(folder)
         if self.indexes.behind and not self.indexes.read_only:
-            with suppress(LockedError), write_lock(folder):  # else another process is at it
-                self.indexes.catch_up()
+            try:
+                with write_lock(folder):
+                    self.indexes.catch_up()
+            except LockedError:
+                pass  # another process is at it
+            except KnowledgeBaseError as error:  # on a full disk what there is can still be searched
+                _log.warning("%s", error)
         self.indexes.refresh()
 
     @property
