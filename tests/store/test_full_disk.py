@@ -33,9 +33,11 @@ def test_a_base_whose_indexes_cannot_follow_is_searched_as_it_was(tmp_path, monk
 
     with monkeypatch.context() as patched:
         patched.setattr(Indexes, "_catch_up_words", full)
-        with KnowledgeBase.open(tmp_path / "kb", StoreEmbeddings()) as base:
-            with pytest.raises(KnowledgeBaseError, match=r"kb cannot be written .*No space left.* free some space"):
-                base.sync(documents(4))
+        with (
+            KnowledgeBase.open(tmp_path / "kb", StoreEmbeddings()) as base,
+            pytest.raises(KnowledgeBaseError, match=r"kb cannot be written .*No space left.* free some space"),
+        ):
+            base.sync(documents(4))
         with KnowledgeBase.open(tmp_path / "kb", StoreEmbeddings()) as base:
             assert base.search("pearl") and base.stats()["documents"] == 4
             assert "No space left" in caplog.text
