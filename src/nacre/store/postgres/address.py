@@ -16,7 +16,6 @@ from nacre.errors import UsageError
 from nacre.store.qdrant.engine import ArmsAddress, parse_arms
 from nacre.text.language import tr
 
-SCHEMES = ("postgresql", "postgres")
 _BASE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _OURS = {"base": "nacre", "index": "exact", "words": "auto", "read": "", "arms": ""}
 _CHOICES = {"index": ("exact", "hnsw"), "words": ("auto", "sql", "textsearch")}
@@ -98,16 +97,6 @@ def beside(place: str, base: str) -> str:
     url = urlsplit(place)
     pairs = [(key, value) for key, value in parse_qsl(url.query, keep_blank_values=True) if key != "base"]
     return urlunsplit(url._replace(query=_query([*pairs, ("base", base)])))
-
-
-def is_postgres(place: object) -> bool:
-    """Whether a place is in PostgreSQL; anything without such a scheme is a folder."""
-    return isinstance(place, str) and place.partition("://")[0] in SCHEMES and "://" in place
-
-
-def shown(place: object) -> str:
-    """A place as people may see it."""
-    return parse_address(place).shown if isinstance(place, str) and is_postgres(place) else str(place)
 
 
 def _query(pairs: list[tuple[str, str]]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import KnowledgeBaseError, LockedError, NacreError, UnreachableError
+from nacre.errors import FormatError, KnowledgeBaseError, LockedError, NacreError, UnreachableError
 from nacre.extras import need
 from nacre.store.postgres.address import Address
 from nacre.text.language import tr
@@ -84,6 +84,19 @@ class Database:
                 self._check_session(connection)
                 self._enter(connection, local=False)
             yield connection
+
+    def check_format(self, made: int, known: int) -> None:
+        """Refuse tables of a later version."""
+        if made > known:
+            raise FormatError(
+                tr(
+                    "{place} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
+                    place=self.address.shown,
+                    made=made,
+                    format=known,
+                ),
+                path=self.address.shown,
+            )
 
     def close(self) -> None:
         """Close all connections of this process."""

@@ -216,7 +216,8 @@ def _best(
         at_once: to limit the chunks costs more than to read them.
     """
     query = f"SELECT array_send(array_agg(p.chunk)), array_send(array_agg(s.score)) {_SCORED} {limits}"
-    left, chunks, scores = list(asked.worth), np.empty(0, np.int64), np.empty(0)
+    left, chunks = list(asked.worth), np.empty(0, np.int64)
+    scores: NDArray[Any] = np.empty(0)
     while left:
         some = left if at_once else _next(left, asked.holding, chunks.size)
         left = left[len(some) :]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nacre.errors import FormatError, KnowledgeBaseError, UsageError
+from nacre.errors import KnowledgeBaseError, UsageError
 from nacre.store import bm25
 from nacre.store.embedders import given_encoder, load_encoder
 from nacre.store.encoder import Encoder
@@ -20,7 +20,7 @@ from nacre.store.postgres.lock import alone, take
 from nacre.store.postgres.vector_index import KeptMoments, PgVectorIndex
 from nacre.store.postgres.write_session import PostgresSession
 from nacre.store.protocol import Store
-from nacre.store.settings import AUTO, setting_problem
+from nacre.store.settings import changed_settings
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ class PostgresStore(Store):
         return found
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
-        for name, value in settings.items():
-            if reason := setting_problem(name, value):
-                raise KnowledgeBaseError(tr("{path}: {reason}", path=self.place, reason=reason), path=self.place)
-        kept = {name: value for name, value in {**self.settings(), **settings}.items() if value != AUTO}
+        kept = changed_settings(self.settings(), settings, self.place)
         with self.db.alone() as connection:
             connection.execute("UPDATE state SET settings = %s", (json.dumps(kept),))
 
@@ -190,16 +187,7 @@ def manifest_of(db: Database) -> dict[str, Any] | None:
     if not db.rows("SELECT to_regclass(%s) IS NOT NULL", (f"{db.address.schema}.state",))[0][0]:
         return None
     tables, manifest = db.rows("SELECT tables, manifest FROM state")[0]
-    if tables > schema.VERSION:
-        raise FormatError(
-            tr(
-                "{place} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
-                place=db.address.shown,
-                made=tables,
-                format=schema.VERSION,
-            ),
-            path=db.address.shown,
-        )
+    db.check_format(tables, schema.VERSION)
     found: dict[str, Any] = json.loads(manifest)
     return found
 
