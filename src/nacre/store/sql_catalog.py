@@ -107,7 +107,7 @@ class SqlCatalog(DocumentStore):
 
     def documents(self) -> list[dict[str, Any]]:
         who, own = self.audiences(), "d.fields" if self._has("fields") else "'{}'"
-        named = "uri title mime version principals modified chunks characters document_id metadata scope fields".split()
+        named = ["uri", "title", "mime", "version", "principals", "modified", "chunks", "characters", "document_id", "metadata", "scope", "fields"]
         rows = self._rows(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, count(c.id),"
             f' coalesce(max(c."end"), 0), d.id, d.metadata, d.scope, {own}'
