@@ -107,13 +107,13 @@ class SqlCatalog(DocumentStore):
 
     def documents(self) -> list[dict[str, Any]]:
         who, own = self.audiences(), "d.fields" if self._has("fields") else "'{}'"
-        named = ["uri", "title", "mime", "version", "principals", "modified", "chunks", "characters", "document_id", "metadata", "scope", "fields"]
+        named = "uri title mime version principals modified chunks characters document_id metadata scope fields"
         rows = self._rows(
             "SELECT d.uri, d.title, d.mime, d.version, d.audience, d.modified, count(c.id),"
             f' coalesce(max(c."end"), 0), d.id, d.metadata, d.scope, {own}'
             " FROM documents d LEFT JOIN chunks c ON c.document = d.id GROUP BY d.id"
         )
-        found = [dict(zip(named, row, strict=True)) for row in rows]
+        found = [dict(zip(named.split(), row, strict=True)) for row in rows]
         for document in found:
             document["principals"] = list(who.get(document["principals"], ()))
             document["metadata"] = json.loads(document["metadata"])
