@@ -285,7 +285,7 @@ class PostgresSession(WriteSession):
         with self._change() as db:
             db.execute("DELETE FROM kept")
 
-    def shadow(self, *_: Any) -> Any:
+    def shadow(self, *_: Any, **__: Any) -> Any:
         raise _one_embedder(self._place)
 
     switch = undo_switch = shadow
