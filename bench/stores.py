@@ -381,7 +381,7 @@ def main() -> int:
     parser.add_argument("--askers", type=int, default=10_000)
     parser.add_argument("--postgres", help="a server to use; its processor time is counted only where it runs here")
     parser.add_argument("--ray", action="store_true", help="only what two nodes of a cluster do in the time of one")
-    parser.add_argument("--files", type=int, default=400, help="that are synced with --ray, 4 chunks in each")
+    parser.add_argument("--files", type=int, default=1000, help="that are synced with --ray, about 2 chunks in each")
     chosen = parser.parse_args()
     if chosen.ray:
         nodes = on_nodes(chosen.files)

@@ -60,6 +60,7 @@ def small(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.scale  # a process that has mapped a file on a full tmpfs may be killed (SIGBUS)
 def test_a_sync_onto_a_full_disk_is_told_and_the_next_goes_on(small):
     with KnowledgeBase.open(small / "kb", StoreEmbeddings()) as base:
         base.sync(documents(2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from nacre.system.files import private_folder
 from nacre.text.language import os_reason, tr
 
 _log = logging.getLogger(__name__)
+_ROOM = 1 << 24  # bytes that an index needs at least to be written
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
@@ -44,8 +47,10 @@ class FolderStore(Store):
                     self.indexes.catch_up()
             except LockedError:
                 pass  # another process is at it
-            except KnowledgeBaseError as error:  # on a full disk what there is can still be searched
-                _log.warning("%s", error)
+            except KnowledgeBaseError as error:
+                if not _is_full(folder, error):
+                    raise
+                _log.warning("%s", error)  # what there is can still be searched
         self.indexes.refresh()
 
     @property
@@ -102,6 +107,11 @@ class FolderStore(Store):
     def close(self) -> None:
         self.indexes.close()
         self.catalog.close()
+
+
+def _is_full(folder: Path, error: KnowledgeBaseError) -> bool:
+    """Whether it was for want of room."""
+    return getattr(error.__cause__, "errno", 0) == errno.ENOSPC or shutil.disk_usage(folder).free < _ROOM
 
 
 def open_folder(folder: Path, embedder: str | Embeddings | None) -> tuple[FolderStore, Encoder | None]:
