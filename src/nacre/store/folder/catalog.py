@@ -48,7 +48,7 @@ class Catalog(SqlCatalog):
         return "v.vector", "LEFT JOIN vectors v ON v.chunk = c.id"
 
     def _among(self, column: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
-        return f"{column} IN ({_marks(values)})", list(values)
+        return f"{column} IN ({','.join('?' * len(values))})", list(values)
 
     def remember(self, key: str, value: str) -> None:
         """Keep a value."""
@@ -96,23 +96,17 @@ class Catalog(SqlCatalog):
 
     def entries(self, numbers: Sequence[int]) -> list[Entry]:
         """Chunks as the word index takes them."""
-        rows = self.db.read(
-            "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified, d.id FROM chunks c"
-            f" JOIN documents d ON d.id = c.document WHERE c.id IN ({_marks(numbers)})",
-            numbers,
-        )
+        these, values = self._among("c.id", numbers)
+        query = "SELECT c.id, c.context, c.text, d.audience, d.uri, d.mime, d.modified, d.id FROM chunks c"
+        rows = self.db.read(f"{query} JOIN documents d ON d.id = c.document WHERE {these}", values)
         return [Entry(*row) for row in rows]
 
     def vectors(self, numbers: Sequence[int]) -> list[tuple[int, int, int, bytes, str]]:
         """Chunks as the vector index takes them: number, document, audience, vector, the beginning of the text."""
+        these, values = self._among("c.id", numbers)
         rows = self.db.read(
             f"SELECT c.id, c.document, d.audience, v.vector, substr(c.text, 1, {_BEGINNING}) FROM chunks c"
-            " JOIN documents d ON d.id = c.document"
-            f" JOIN vectors v ON v.chunk = c.id WHERE c.id IN ({_marks(numbers)})",
-            numbers,
+            f" JOIN documents d ON d.id = c.document JOIN vectors v ON v.chunk = c.id WHERE {these}",
+            values,
         )
         return [tuple(row) for row in rows]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))

@@ -26,7 +26,6 @@ from nacre.system.files import private_folder
 from nacre.text.language import os_reason, tr
 
 _log = logging.getLogger(__name__)
-_ROOM = 1 << 24  # bytes that an index needs at least to be written
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
@@ -111,7 +110,7 @@ class FolderStore(Store):
 
 def _is_full(folder: Path, error: KnowledgeBaseError) -> bool:
     """Whether it was for want of room."""
-    return getattr(error.__cause__, "errno", 0) == errno.ENOSPC or shutil.disk_usage(folder).free < _ROOM
+    return getattr(error.__cause__, "errno", 0) == errno.ENOSPC or shutil.disk_usage(folder).free < 1 << 24
 
 
 def open_folder(folder: Path, embedder: str | Embeddings | None) -> tuple[FolderStore, Encoder | None]:
