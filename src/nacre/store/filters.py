@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dates
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from nacre.errors import UsageError
-from nacre.text.fields import Fields
+from nacre.text.fields import Fields, tidy_fields
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 
@@ -144,6 +145,11 @@ def field_rows(fields: Fields) -> Iterator[tuple[str, str, float | None]]:
                 yield clean_text(name).lower(), text, _number(text)
 
 
+def rows_of_fields(document: int, own: str, given: str) -> list[tuple[Any, ...]]:
+    """The `field_rows` of a document, by its number, whose own and given fields are told as JSON."""
+    return [(document, *row) for row in field_rows(tidy_fields(json.loads(own), json.loads(given)))]
+
+
 def by_document(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, str]]:
     """Rows of document, name and text as fields by document; of a list its last value."""
     found: dict[int, dict[str, str]] = {}
@@ -152,45 +158,50 @@ def by_document(rows: Iterable[Sequence[Any]]) -> dict[int, dict[str, str]]:
     return found
 
 
-def fields_condition(where: Filter, mark: str = "?") -> tuple[str, list[object]]:
-    """The fields of a filter as a condition of SQL on documents, d, whose `field_rows` stand in the table `fields`.
-
-    Args:
-        mark: how the driver writes a parameter.
+def documents_condition(where: Filter) -> tuple[str, list[Any]]:
+    """A filter as a condition of SQL on documents, d, whose `field_rows` stand in the table `fields`.
 
     Returns:
-        The condition, empty where none is asked for, and its parameters.
+        The condition, with ? for each parameter, and the parameters.
     """
-    values: list[object] = []
-    return " AND ".join(_sql(one, mark, values) for one in where.conditions()), values
+    given = (
+        ("substr(d.uri, 1, ?) = ?", where.uri_prefix and [len(where.uri_prefix), where.uri_prefix]),
+        ("d.mime = ?", where.mime and [where.mime]),
+        ("d.modified >= ?", where.modified_after and [where.modified_after.timestamp()]),
+        ("d.modified < ?", where.modified_before and [where.modified_before.timestamp()]),
+    )
+    conditions = [condition for condition, values in given if values]
+    values = [value for _, values in given for value in values or ()]
+    conditions += [_sql(one, values) for one in where.conditions()]
+    return " AND ".join(conditions) or "1 = 1", values
 
 
-def _sql(condition: Condition, mark: str, values: list[object]) -> str:
+def _sql(condition: Condition, values: list[Any]) -> str:
     if not condition.operator:
-        joined = f" {condition.name.upper()} ".join(_sql(part, mark, values) for part in condition.parts)
+        joined = f" {condition.name.upper()} ".join(_sql(part, values) for part in condition.parts)
         return f"({joined or ('1=1' if condition.name == 'and' else '1=0')})"
     values.append(condition.name)
-    tests = " OR ".join(_test(condition.operator, value, mark, values) for value in condition.value) or "1=0"
+    tests = " OR ".join(_test(condition.operator, value, values) for value in condition.value) or "1=0"
     negated = "NOT " if condition.operator in {"ne", "nin"} else ""
-    return f"d.id {negated}IN (SELECT document FROM fields WHERE name = {mark} AND ({tests}))"
+    return f"d.id {negated}IN (SELECT document FROM fields WHERE name = ? AND ({tests}))"
 
 
-def _test(operator: str, text: str, mark: str, values: list[object]) -> str:
+def _test(operator: str, text: str, values: list[Any]) -> str:
     number, day = _number(text), _DAY.fullmatch(text)
     if operator not in _COMPARED:
         if number is not None:
             values.append(number)
-            return f"number = {mark}"
+            return "number = ?"
         # A day is also every time of that day.
         values += [text, f"{text}T", f"{text}{_AFTER}"] if day else [text]
-        return f"(text = {mark} OR (text >= {mark} AND text < {mark}))" if day else f"text = {mark}"
+        return "(text = ? OR (text >= ? AND text < ?))" if day else "text = ?"
     if number is not None:
         values.append(number)
-        return f"number {_COMPARED[operator]} {mark}"
+        return f"number {_COMPARED[operator]} ?"
     if day and operator in {"lte", "gt"}:
         operator, text = ("lt" if operator == "lte" else "gte"), text + _AFTER
     values.append(text)
-    return f"(number IS NULL AND text {_COMPARED[operator]} {mark})"
+    return f"(number IS NULL AND text {_COMPARED[operator]} ?)"
 
 
 _WHERE = re.compile(r"\s*([^=!<>\s][^=!<>]*?)\s*(==|!=|>=|<=|=|>|<)\s*(.*?)\s*", re.S)

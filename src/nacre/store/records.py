@@ -127,6 +127,16 @@ class Passage(NamedTuple):
     audience: int
 
 
+_FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
+
+
+def document_facts(document: DocumentRecord) -> dict[str, Any]:
+    """What tables keep of a document, by column."""
+    facts = {name: getattr(document, name) for name in _FACTS}
+    said = {"metadata": dump_metadata(document.metadata), "fields": dump_metadata(document.fields)}
+    return {**facts, **said, "text": zlib.compress(document.text.encode(), 1)}
+
+
 def dump_metadata(metadata: Mapping[str, Any]) -> str:
     """Metadata as a store keeps them."""
     return to_json(dict(metadata), sort_keys=True)

@@ -73,13 +73,18 @@ def load_settings(folder: Path) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value != AUTO}
 
 
-def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a knowledge base; those that are there already and not named stay."""
-    path = folder / NAME
+def changed_settings(before: Mapping[str, Any], settings: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The settings that are to be kept; those that are there already and not named stay."""
     for name, value in settings.items():
         if reason := setting_problem(name, value):
-            raise KnowledgeBaseError(tr("{path}: {reason}", path=path, reason=reason), path=str(path))
-    kept = {name: value for name, value in {**load_settings(folder), **settings}.items() if value != AUTO}
+            raise KnowledgeBaseError(tr("{path}: {reason}", path=place, reason=reason), path=place)
+    return {name: value for name, value in {**before, **settings}.items() if value != AUTO}
+
+
+def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write the settings of a knowledge base."""
+    path = folder / NAME
+    kept = changed_settings(load_settings(folder), settings, str(path))
     try:
         atomic_write(path, json.dumps(kept, indent=2) + "\n")
     except OSError as error:

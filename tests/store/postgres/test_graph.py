@@ -54,7 +54,7 @@ def test_the_graph_of_pgvector_finds_what_a_scan_finds(postgres, place, few, mon
     exact = open_store(place, StoreEmbeddings(), create=True)[0]
     graph = open_store(f"{place}&index=hnsw", StoreEmbeddings(), create=True)[0]
     used = (
-        "SELECT pg_stat_force_next_flush(), idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'vectors_hnsw'"
+        "SELECT pg_stat_force_next_flush(), idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'vectors_graph'"
         f" AND schemaname = '{graph.address.schema}'"
     )
     public, _, a, b = fill(graph)

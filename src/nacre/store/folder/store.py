@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -22,6 +25,7 @@ from nacre.store.settings import SettingsFile, save_settings
 from nacre.system.files import private_folder
 from nacre.text.language import os_reason, tr
 
+_log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
 
@@ -37,8 +41,15 @@ class FolderStore(Store):
         self.indexes = Indexes(folder, catalog, manifest.embedder["dim"] if manifest.embedder else None)
         self._settings = SettingsFile(folder)
         if self.indexes.behind and not self.indexes.read_only:
-            with suppress(LockedError), write_lock(folder):  # else another process is at it
-                self.indexes.catch_up()
+            try:
+                with write_lock(folder):
+                    self.indexes.catch_up()
+            except LockedError:
+                pass  # another process is at it
+            except KnowledgeBaseError as error:
+                if not _is_full(folder, error):
+                    raise
+                _log.warning("%s", error)  # what there is can still be searched
         self.indexes.refresh()
 
     @property
@@ -95,6 +106,11 @@ class FolderStore(Store):
     def close(self) -> None:
         self.indexes.close()
         self.catalog.close()
+
+
+def _is_full(folder: Path, error: KnowledgeBaseError) -> bool:
+    """Whether it was for want of room."""
+    return getattr(error.__cause__, "errno", 0) == errno.ENOSPC or shutil.disk_usage(folder).free < 1 << 24
 
 
 def open_folder(folder: Path, embedder: str | Embeddings | None) -> tuple[FolderStore, Encoder | None]:

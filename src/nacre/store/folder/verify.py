@@ -28,12 +28,7 @@ def _texts(catalog: Catalog) -> list[str]:
     orphans = catalog.db.read("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")[0][0]
     if orphans:
         found.append(tr("catalog: {orphans} chunks without a document", orphans=orphans))
-    for number, uri in catalog.db.read("SELECT id, uri FROM documents"):
-        text = catalog.text(uri) or ""
-        spans = catalog.db.read('SELECT start, "end", text FROM chunks WHERE document = ?', (number,))
-        if any(text[start:end] != passage for start, end, passage in spans):
-            found.append(tr("catalog: a chunk of {uri} is not what stands at its place", uri=uri))
-    return found
+    return found + catalog.misplaced()
 
 
 def _difference(name: str, truth: set[int], index: list[int]) -> list[str]:

@@ -9,17 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nacre.store.filters import field_rows
+from nacre.store.filters import rows_of_fields
 from nacre.store.folder.catalog import Catalog
 from nacre.store.folder.database import FIELDS_TABLE
 from nacre.store.folder.indexes import Indexes
 from nacre.store.folder.manifest import Manifest, parse_manifest, write_manifest
 from nacre.store.folder.shadow import Shadow, undo
 from nacre.store.protocol import ShadowVectors, WriteSession
-from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, dump_metadata
-from nacre.text.fields import tidy_fields
-
-_FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, document_facts
 
 
 class FolderSession(WriteSession):
@@ -92,7 +89,7 @@ class FolderSession(WriteSession):
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
         with self._db.write() as db:
             generation = self._next_generation(db)
-            facts = _facts(document)
+            facts = document_facts(document)
             new = ", ".join(f"{name} = excluded.{name}" for name in facts)
             number = db.execute(
                 f"INSERT INTO documents (version, {', '.join(facts)}) VALUES (1{', ?' * len(facts)})"
@@ -106,9 +103,8 @@ class FolderSession(WriteSession):
     def _list_fields(self, db: sqlite3.Connection, number: int) -> None:
         """Write down the fields of a document as filters compare them."""
         db.execute("DELETE FROM fields WHERE document = ?", (number,))
-        own, given = db.execute("SELECT fields, metadata FROM documents WHERE id = ?", (number,)).fetchone()
-        fields = tidy_fields(json.loads(own), json.loads(given))
-        db.executemany("INSERT INTO fields VALUES (?, ?, ?, ?)", [(number, *row) for row in field_rows(fields)])
+        told = db.execute("SELECT fields, metadata FROM documents WHERE id = ?", (number,)).fetchone()
+        db.executemany("INSERT INTO fields VALUES (?, ?, ?, ?)", rows_of_fields(number, *told))
 
     def _replace_chunks(
         self, db: sqlite3.Connection, document: int, chunks: Sequence[ChunkRecord], generation: int
@@ -147,7 +143,7 @@ class FolderSession(WriteSession):
         db.executemany("INSERT INTO removed VALUES (?, ?)", [(number, generation) for number in numbers])
 
     def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
-        facts = {**_facts(document), "id": document.id, "version": document.version}
+        facts = {**document_facts(document), "id": document.id, "version": document.version}
         with self._db.write() as db:
             generation = self._next_generation(db)
             rows = db.execute("SELECT id FROM documents WHERE uri = ? OR id = ?", (document.uri, document.id))
@@ -197,14 +193,6 @@ class FolderSession(WriteSession):
 
     def drop_kept_vectors(self) -> None:
         self._db.execute("DELETE FROM kept")
-
-
-def _facts(document: DocumentRecord) -> dict[str, Any]:
-    facts = {name: getattr(document, name) for name in _FACTS}
-    facts["metadata"] = dump_metadata(document.metadata)
-    facts["fields"] = dump_metadata(document.fields)
-    facts["text"] = zlib.compress(document.text.encode("utf-8"), 1)
-    return facts
 
 
 def _placed(chunk: ChunkRecord) -> tuple[Any, ...]:

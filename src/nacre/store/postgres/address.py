@@ -1,6 +1,6 @@
 """What a `postgresql://` place says: where the server is, which base, and how it is to be searched.
 
-    postgresql://user@host/db?base=handbook&index=exact|hnsw&words=auto|sql|pg_textsearch&read=URL&arms=qdrant+http://…
+    postgresql://user@host/db?base=handbook&index=exact|hnsw&words=auto|sql|textsearch&read=URL&arms=qdrant+http://…
 
 Every other parameter is libpq's. A password better stands in PGPASSWORD, `.pgpass` or a service file; where it stands
 here, it goes to the server and nowhere else.
@@ -16,10 +16,9 @@ from nacre.errors import UsageError
 from nacre.store.qdrant.engine import ArmsAddress, parse_arms
 from nacre.text.language import tr
 
-SCHEMES = ("postgresql", "postgres")
 _BASE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _OURS = {"base": "nacre", "index": "exact", "words": "auto", "read": "", "arms": ""}
-_CHOICES = {"index": ("exact", "hnsw"), "words": ("auto", "sql", "pg_textsearch")}
+_CHOICES = {"index": ("exact", "hnsw"), "words": ("auto", "sql", "textsearch")}
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,7 @@ def parse_address(place: str) -> Address:
     except ValueError as error:
         raise UsageError(tr("The address of the database cannot be read ({error}).", error=error)) from None
     ours = {**_OURS, **{key: value for key, value in pairs if key in _OURS}}
+    ours["words"] = ours["words"].removeprefix("pg_")
     theirs = [(key, value) for key, value in pairs if key not in _OURS]
     if not _BASE.fullmatch(ours["base"]):
         raise UsageError(
@@ -72,8 +72,6 @@ def parse_address(place: str) -> Address:
             raise UsageError(
                 tr("{key} is {value!r}; choose from {choices}.", key=key, value=ours[key], choices=", ".join(choices))
             )
-    if ours["words"] == "pg_textsearch":  # named in the form of the address; what is not there is not pretended
-        raise UsageError(tr("{key}={value} is not built; leave it out.", key="words", value=ours["words"]))
     arms = parse_arms(ours["arms"], ours["base"]) if ours["arms"] else None
     ours["arms"] = arms.shown if arms else ""
     host = f"[{url.hostname}]" if url.hostname and ":" in url.hostname else url.hostname or ""
@@ -99,16 +97,6 @@ def beside(place: str, base: str) -> str:
     url = urlsplit(place)
     pairs = [(key, value) for key, value in parse_qsl(url.query, keep_blank_values=True) if key != "base"]
     return urlunsplit(url._replace(query=_query([*pairs, ("base", base)])))
-
-
-def is_postgres(place: object) -> bool:
-    """Whether a place is in PostgreSQL; anything without such a scheme is a folder."""
-    return isinstance(place, str) and place.partition("://")[0] in SCHEMES and "://" in place
-
-
-def shown(place: object) -> str:
-    """A place as people may see it."""
-    return parse_address(place).shown if isinstance(place, str) and is_postgres(place) else str(place)
 
 
 def _query(pairs: list[tuple[str, str]]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import KnowledgeBaseError, LockedError, NacreError, UnreachableError
+from nacre.errors import FormatError, KnowledgeBaseError, LockedError, NacreError, UnreachableError
 from nacre.extras import need
 from nacre.store.postgres.address import Address
 from nacre.text.language import tr
@@ -85,6 +85,19 @@ class Database:
                 self._enter(connection, local=False)
             yield connection
 
+    def check_format(self, made: int, known: int) -> None:
+        """Refuse tables of a later version."""
+        if made > known:
+            raise FormatError(
+                tr(
+                    "{place} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
+                    place=self.address.shown,
+                    made=made,
+                    format=known,
+                ),
+                path=self.address.shown,
+            )
+
     def close(self) -> None:
         """Close all connections of this process."""
         with self._making:
@@ -140,11 +153,12 @@ class Database:
         of the session; gives the number of the server's process.
         """
         row = connection.execute(
-            "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text,"
-            " (SELECT quote_ident(nspname) FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
-            # To compile a query costs more here than it saves.
-            " WHERE extname = 'vector'), 'public'), %s), set_config('jit', 'off', %s)",
-            (self.address.schema, local, local),
+            "SELECT pg_backend_pid(), set_config('search_path', concat_ws(', ', %s::text, (SELECT"
+            " string_agg(quote_ident(nspname), ', ') FROM pg_namespace n JOIN pg_extension e ON e.extnamespace = n.oid"
+            # To compile a query costs more here than it saves, and to start workers below half a million chunks.
+            " WHERE extname IN ('vector', 'pg_textsearch')), 'public'), %s), set_config('jit', 'off', %s),"
+            " set_config('min_parallel_table_scan_size', '1GB', %s)",
+            (self.address.schema, local, local, local),
             prepare=False,
         ).fetchone()
         return int(row[0]) if row else 0

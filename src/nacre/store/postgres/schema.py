@@ -70,4 +70,12 @@ def creation(dim: int | None) -> str:
     return _FIRST.format() + (_VECTORS.format(dim=int(dim)) if dim else "")
 
 
-HNSW = "CREATE INDEX IF NOT EXISTS vectors_hnsw ON vectors USING hnsw (embedding vector_ip_ops)"
+def graph(dim: int) -> list[str]:
+    """The statements that make the index of a graph: of numbers of half the length, which are half as much to read, and
+    built with more care than is usual, so that a search has to look at less.
+    """
+    return [
+        "CREATE INDEX IF NOT EXISTS vectors_graph ON vectors"
+        f" USING hnsw ((embedding::halfvec({dim})) halfvec_ip_ops) WITH (ef_construction = 200)",
+        "DROP INDEX IF EXISTS vectors_hnsw",  # of an earlier Nacre
+    ]

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nacre.errors import FormatError, KnowledgeBaseError, UsageError
+from nacre.errors import KnowledgeBaseError, UsageError
 from nacre.store import bm25
 from nacre.store.embedders import given_encoder, load_encoder
 from nacre.store.encoder import Encoder
-from nacre.store.postgres import schema
+from nacre.store.postgres import schema, textsearch
 from nacre.store.postgres.address import Address, parse_address
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.database import Database
@@ -20,7 +20,7 @@ from nacre.store.postgres.lock import alone, take
 from nacre.store.postgres.vector_index import KeptMoments, PgVectorIndex
 from nacre.store.postgres.write_session import PostgresSession
 from nacre.store.protocol import Store
-from nacre.store.settings import AUTO, setting_problem
+from nacre.store.settings import changed_settings
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class PostgresStore(Store):
         graph = self.address.index == "hnsw"
         if self._arms is None:
             vectors = PgVectorIndex(look, graph, self._moments) if self._dim else None
-            return PostgresView(SqlKeywordIndex(look), vectors)
+            return PostgresView(SqlKeywordIndex(look, self.address.words != "sql"), vectors)
         from nacre.store.qdrant.indexes import QdrantKeywordIndex, QdrantVectorIndex
 
         near = QdrantVectorIndex(look, graph, self._moments, self._arms) if self._dim else None
@@ -83,9 +83,10 @@ class PostgresStore(Store):
     def writing(self, scopes: Sequence[str] = ()) -> Iterator[PostgresSession]:
         self.check_writable()
         with self.db.alone() as connection:
-            graph = schema.HNSW if self.address.index == "hnsw" and not self._arms else ""
+            graph = schema.graph(self._dim) if self.address.index == "hnsw" and not self._arms and self._dim else []
             fences = take(connection, self.address, scopes)
-            session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push)
+            extension = self.address.words != "sql" and not self._arms
+            session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push, extension)
             session.follow_rules(self.catalog)
             yield session
 
@@ -117,10 +118,7 @@ class PostgresStore(Store):
         return found
 
     def save_settings(self, settings: Mapping[str, Any]) -> None:
-        for name, value in settings.items():
-            if reason := setting_problem(name, value):
-                raise KnowledgeBaseError(tr("{path}: {reason}", path=self.place, reason=reason), path=self.place)
-        kept = {name: value for name, value in {**self.settings(), **settings}.items() if value != AUTO}
+        kept = changed_settings(self.settings(), settings, self.place)
         with self.db.alone() as connection:
             connection.execute("UPDATE state SET settings = %s", (json.dumps(kept),))
 
@@ -166,6 +164,8 @@ def open_postgres(place: str, embedder: str | Embeddings | None, create: bool) -
         encoder = load_encoder(embedder) if kept is None else given_encoder(embedder, kept["embedder"], address.shown)
         if kept is None:
             kept = _make(db, encoder)
+        if address.words == "textsearch":
+            textsearch.check(db)
         return PostgresStore(address, db, kept["embedder"]), encoder
     except BaseException:
         db.close()
@@ -187,16 +187,7 @@ def manifest_of(db: Database) -> dict[str, Any] | None:
     if not db.rows("SELECT to_regclass(%s) IS NOT NULL", (f"{db.address.schema}.state",))[0][0]:
         return None
     tables, manifest = db.rows("SELECT tables, manifest FROM state")[0]
-    if tables > schema.VERSION:
-        raise FormatError(
-            tr(
-                "{place} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
-                place=db.address.shown,
-                made=tables,
-                format=schema.VERSION,
-            ),
-            path=db.address.shown,
-        )
+    db.check_format(tables, schema.VERSION)
     found: dict[str, Any] = json.loads(manifest)
     return found
 

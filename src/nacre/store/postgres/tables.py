@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from nacre.errors import FormatError, LockedError
+from nacre.errors import LockedError
 from nacre.store.postgres.address import parse_address
 from nacre.store.postgres.database import Database
 from nacre.text.language import tr
@@ -106,17 +106,10 @@ class PostgresTables:
         if not self.read("SELECT to_regclass(?) IS NOT NULL", (place,))[0][0]:
             return None
         rows = self.read("SELECT version FROM made WHERE part = ?", (name,))
-        if rows and rows[0][0] > VERSION:
-            raise FormatError(
-                tr(
-                    "{place} has format {made}; this Nacre reads up to {format}. Update it: pip install -U nacre-ai",
-                    place=self.identity,
-                    made=rows[0][0],
-                    format=VERSION,
-                ),
-                path=self.identity,
-            )
-        return int(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        self._database.check_format(rows[0][0], VERSION)
+        return int(rows[0][0])
 
     def _make(self, name: str, schema: str) -> None:
         """Make the tables; who comes second finds the first one's."""

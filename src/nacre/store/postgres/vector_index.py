@@ -20,8 +20,8 @@ from nacre.store.protocol import VectorIndex
 
 _GRAPH_SHARE, _GRAPH_LEAST = 0.25, 50_000  # of the chunks, and chunks: what must be visible for the graph to be asked
 EF_FACTOR = 4
-"""What a graph looks at for each candidate."""
-_EF_MOST = 1000  # pgvector's limit
+"""What Qdrant's graph looks at for each candidate."""
+_LOOKED, _EF_MOST = 1.3, 1000  # at for each candidate that may be seen, by pgvector's graph; its limit
 
 
 class PgVectorIndex(VectorIndex):
@@ -53,11 +53,11 @@ class PgVectorIndex(VectorIndex):
         values |= {"vector": literal(vector), "k": k}
         free = writing is None and (where is None or where.is_empty)
         with self._connection() as connection:
-            if self._graph and free and many(connection, audiences):
-                found = _by_graph(connection, values)
-                if len(found) == k:
-                    return found
-            # Adding zero keeps the planner from the graph, whose first answers may be none that the asker may see.
+            if self._graph and free and (share := visible(connection, audiences)):
+                found = _by_graph(connection, values, share, vector.size)
+                if len(found) >= k:
+                    return found[:k]
+            # Adding zero keeps the planner from a graph, whose first answers may be none that the asker may see.
             rows = connection.execute(
                 "SELECT chunk, -far FROM (SELECT chunk, (embedding <#> %(vector)s::vector) + 0 AS far FROM vectors"
                 f" {limits} ORDER BY far, chunk LIMIT %(k)s) AS near",
@@ -133,35 +133,33 @@ def literal(vector: NDArray[np.float32]) -> str:
     return "[" + ",".join(map(str, vector.astype(np.float32).tolist())) + "]"
 
 
-def many(connection: Any, audiences: Sequence[int] | None) -> bool:
-    """Whether enough may be seen for the graph to find the nearest of it."""
-    keys = [CHUNKS, *map(audience_key, audiences or ())]
-    there = tallies(connection, keys)
+def visible(connection: Any, audiences: Sequence[int] | None) -> float:
+    """The share of the chunks that may be seen, if that is enough for a graph to find the nearest of it; else 0."""
+    there = tallies(connection, [CHUNKS, *map(audience_key, audiences or ())])
     total = there.pop(CHUNKS, 0)
-    visible = total if audiences is None else sum(there.values())
-    return visible >= _GRAPH_LEAST and visible >= _GRAPH_SHARE * total
+    seen = total if audiences is None else sum(there.values())
+    return seen / total if seen >= max(1, _GRAPH_LEAST, _GRAPH_SHARE * total) else 0.0
 
 
-def _by_graph(connection: Any, values: dict[str, Any]) -> list[tuple[int, float]]:
-    looked = min(_EF_MOST, EF_FACTOR * values["k"])
-    ways = ("enable_seqscan", "enable_bitmapscan", "enable_sort")  # other ways than the graph's
-    for setting, value in (
-        ("hnsw.ef_search", str(looked)),
-        ("hnsw.iterative_scan", "strict_order"),
-        *((way, "off") for way in ways),
-    ):
-        connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
-    # Adding zero keeps the planner from the index of audiences.
-    limit = "WHERE audience + 0 = ANY(%(audiences)s)" if "audiences" in values else ""
+def _by_graph(connection: Any, values: dict[str, Any], share: float, dim: int) -> list[tuple[int, float]]:
+    """The nearest that a graph of halved numbers finds, ranked by the whole ones; perhaps less than k."""
+    looked = min(_EF_MOST, math.ceil(values["k"] * _LOOKED / share))
+    setting = "SELECT to_regclass('vectors_graph') IS NOT NULL, set_config('hnsw.ef_search', %s, true)" + "".join(
+        f", set_config('{way}', %s, true)"
+        for way in ("enable_seqscan", "enable_sort")  # other ways than the graph's
+    )
+    if not connection.execute(setting, (str(looked), "off", "off")).fetchone()[0]:
+        looked = 0  # it comes with the next sync
     rows = connection.execute(
-        "SELECT chunk, -(embedding <#> %(vector)s::vector) FROM vectors"
-        f" {limit} ORDER BY embedding <#> %(vector)s::vector LIMIT %(k)s",
+        "SELECT chunk, inner_product(embedding, %(vector)s::vector)"
+        " FROM (SELECT chunk, audience, embedding FROM vectors"
+        f" ORDER BY embedding::halfvec({dim}) <#> %(vector)s::vector::halfvec({dim}) LIMIT {looked}) AS near"
+        + (" WHERE audience = ANY(%(audiences)s)" if "audiences" in values else ""),
         values,
         prepare=False,
     ).fetchall()
-    for way in ways:
-        connection.execute("SELECT set_config(%s, 'on', true)", (way,))
-    return [(number, float(cosine)) for number, cosine in rows]
+    connection.execute(setting, (str(looked), "on", "on"))
+    return sorted(rows, key=lambda row: (-row[1], row[0]))
 
 
 def _limits(audiences: Sequence[int] | None, where: Filter | None, writing: int | None) -> tuple[str, dict[str, Any]]:

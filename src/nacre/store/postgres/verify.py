@@ -43,13 +43,4 @@ def find_problems(catalog: PostgresCatalog, dim: int | None) -> list[str]:
         found.append(tr("{name}: {count} chunks are missing", name="vectors", count=count))
     if count := catalog.db.rows(_TALLIES)[0][0]:
         found.append(tr("tallies: {count} differ from what is there", count=count))
-    return found + _texts(catalog)
-
-
-def _texts(catalog: PostgresCatalog) -> list[str]:
-    found = []
-    for state in catalog.states():
-        text = catalog.text(state.uri) or ""
-        if any(text[chunk.start : chunk.end] != chunk.text for chunk in catalog.chunk_records(state.id)):
-            found.append(tr("catalog: a chunk of {uri} is not what stands at its place", uri=state.uri))
-    return found
+    return found + catalog.misplaced()

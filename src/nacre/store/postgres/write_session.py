@@ -16,18 +16,17 @@ import numpy as np
 
 from nacre.errors import KnowledgeBaseError, LockedError
 from nacre.store import bm25
-from nacre.store.filters import field_rows
+from nacre.store.filters import rows_of_fields
+from nacre.store.postgres import textsearch
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.postgres.postings import fold_tallies, move, tally, write_words
 from nacre.store.postgres.vector_index import literal, read_moments, received
-from nacre.store.protocol import ShadowVectors, WriteSession
-from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, dump_metadata
-from nacre.text.fields import tidy_fields
+from nacre.store.protocol import WriteSession
+from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, document_facts
 from nacre.text.language import tr
 from nacre.text.writing import WRITINGS, writing_of
 
-_FACTS = ("uri", "scope", "stamp", "hash", "title", "mime", "audience", "modified", "cut", "blocks")
 _FOLDED = 5000  # vectors read at a time
 _MUCH = 1000  # chunks
 
@@ -39,8 +38,9 @@ class PostgresSession(WriteSession):
         connection: the one whose session holds them.
         fences: the numbers that were taken with them, by scope.
         dim: length of the vectors; None for words only.
-        graph: the statement that makes the index of a graph, or nothing.
+        graph: the statements that make the index of a graph, if there is to be one.
         push: lets arms elsewhere follow.
+        extension: whether pg_textsearch follows too, where it is there.
     """
 
     def __init__(
@@ -49,11 +49,12 @@ class PostgresSession(WriteSession):
         fences: Mapping[str, int],
         dim: int | None,
         place: str,
-        graph: str,
+        graph: Sequence[str],
         push: Callable[[Any, Callable[[str, str], None]], None],
+        extension: bool = False,
     ) -> None:
         self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
-        self._graph, self._push, self._written = graph, push, 0
+        self._graph, self._push, self._extension, self._written = graph, push, extension, 0
 
     @contextmanager
     def _change(self) -> Iterator[Any]:
@@ -99,7 +100,7 @@ class PostgresSession(WriteSession):
     # ------------------------------------------------------------------------------------------------ documents
 
     def put(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> int:
-        facts = _facts(document)
+        facts = {**document_facts(document), "key": _key(document.uri)}
         new = ", ".join(f"{name} = excluded.{name}" for name in facts)
         with self._change() as db:
             before = db.execute("SELECT audience FROM documents WHERE uri = %s FOR UPDATE", (document.uri,)).fetchone()
@@ -115,7 +116,7 @@ class PostgresSession(WriteSession):
             return int(number)
 
     def restore(self, document: DocumentRecord, chunks: Sequence[ChunkRecord]) -> None:
-        facts = {**_facts(document), "id": document.id, "version": document.version}
+        facts = {**document_facts(document), "key": _key(document.uri), "id": document.id, "version": document.version}
         with self._change() as db:
             for (number,) in db.execute(
                 "SELECT id FROM documents WHERE uri = %s OR id = %s", (document.uri, document.id)
@@ -268,7 +269,7 @@ class PostgresSession(WriteSession):
                 db.execute("INSERT INTO drift (chunk, writing) SELECT chunk, writing FROM vectors")
             for state in catalog.states():
                 write_words(db, state.audience, catalog.chunk_records(state.id))
-            db.execute("DELETE FROM meta WHERE key = 'arms'")  # they are made anew too
+            db.execute("DELETE FROM meta WHERE key IN ('arms', 'said')")  # they are made anew too
             db.execute("UPDATE state SET words = %s", (int(bm25.RULES),))
         self.publish()
 
@@ -284,14 +285,10 @@ class PostgresSession(WriteSession):
         with self._change() as db:
             db.execute("DELETE FROM kept")
 
-    def shadow(self, identity: Mapping[str, Any]) -> ShadowVectors:
+    def shadow(self, *_: Any, **__: Any) -> Any:
         raise _one_embedder(self._place)
 
-    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
-        raise _one_embedder(self._place)
-
-    def undo_switch(self) -> None:
-        raise _one_embedder(self._place)
+    switch = undo_switch = shadow
 
     def publish(self) -> None:
         """Every change is there already; fold what they left, so that searches read little."""
@@ -299,9 +296,11 @@ class PostgresSession(WriteSession):
             fold_tallies(db)
             if self._dim:
                 self._fold_moments(db)
+            if self._extension:
+                textsearch.follow(db)
         self._tend()
-        if self._graph and self._dim:
-            self._connection.execute(self._graph)
+        for statement in self._graph:
+            self._connection.execute(statement)
         self._push(self._connection, self.remember)
 
     def _tend(self) -> None:
@@ -352,15 +351,6 @@ EVER_LATER = (1 << 62) - 1
 """Stands for the generation of a change that has not taken it yet."""
 
 
-def _facts(document: DocumentRecord) -> dict[str, Any]:
-    facts = {name: getattr(document, name) for name in _FACTS}
-    facts["key"] = _key(document.uri)
-    facts["metadata"] = dump_metadata(document.metadata)
-    facts["fields"] = dump_metadata(document.fields)
-    facts["text"] = zlib.compress(document.text.encode(), 1)
-    return facts
-
-
 def _key(uri: str) -> bytes:
     return blake2b(uri.encode(), digest_size=20).digest()
 
@@ -377,7 +367,6 @@ def _span(chunk: ChunkRecord) -> tuple[Any, ...]:
 def _list_fields(db: Any, number: int) -> None:
     """Write down the fields of a document as filters compare them."""
     db.execute("DELETE FROM fields WHERE document = %s", (number,))
-    own, given = db.execute("SELECT fields, metadata FROM documents WHERE id = %s", (number,)).fetchone()
-    rows = field_rows(tidy_fields(json.loads(own), json.loads(given)))
+    told = db.execute("SELECT fields, metadata FROM documents WHERE id = %s", (number,)).fetchone()
     with db.cursor() as cursor:
-        cursor.executemany("INSERT INTO fields VALUES (%s, %s, %s, %s)", [(number, *row) for row in rows])
+        cursor.executemany("INSERT INTO fields VALUES (%s, %s, %s, %s)", rows_of_fields(number, *told))

@@ -25,7 +25,7 @@ class HttpEngine(Engine):
     """
 
     def __init__(self, address: ArmsAddress, dim: int | None, patience: int, client: Any = None) -> None:
-        self._address, self._dim, self._name = address, dim, address.collection
+        self.shown, self._dim, self._name = address.shown, dim, address.collection
         self._package: Any = need("qdrant_client", extra="qdrant")
         self._models = self._package.models
         key = os.environ.get("QDRANT_API_KEY")
@@ -62,11 +62,6 @@ class HttpEngine(Engine):
                 path=self.shown,
             )
         return True
-
-    @property
-    def shown(self) -> str:
-        """The place as people may see it."""
-        return self._address.shown
 
     def make(self, dim: int | None) -> None:
         models = self._models

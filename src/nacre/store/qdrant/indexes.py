@@ -16,7 +16,7 @@ from nacre.store.arm import Arm
 from nacre.store.filters import Filter
 from nacre.store.postgres.catalog import condition_of
 from nacre.store.postgres.keyword_index import SqlKeywordIndex, kept_word
-from nacre.store.postgres.vector_index import EF_FACTOR, KeptMoments, PgVectorIndex, many
+from nacre.store.postgres.vector_index import EF_FACTOR, KeptMoments, PgVectorIndex, visible
 from nacre.store.qdrant.arms import Arms, number_of
 from nacre.store.qdrant.engine import Engine
 
@@ -82,7 +82,7 @@ class QdrantVectorIndex(PgVectorIndex):
                 if writing is not None:
                     limits["writing"] = [writing]
                 free = writing is None and (where is None or where.is_empty)
-                looked = EF_FACTOR * k if self._by_graph and free and many(connection, audiences) else 0
+                looked = EF_FACTOR * k if self._by_graph and free and visible(connection, audiences) else 0
                 asked = vector.astype(np.float32).tolist()
                 found = self._arms.ask(connection, lambda engine: _best(engine, asked, k, limits, looked))
                 if found is not None and looked and len(found) < k:
