@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nacre.cli.knowledge import answering, opened
-from nacre.cli.output import AsOption, JsonFlag, ModelOption, bar, console, print_json
+from nacre.cli.output import AsOption, JsonFlag, ModelOption, bar, console, file_to_write, print_json
 from nacre.cli.records import kept
 from nacre.cli.serve import ConfigOption, DataOption, OptionalKb, settings_of
 from nacre.cli.why import stage_name
@@ -29,7 +29,10 @@ def gaps(
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    out: Annotated[Path | None, typer.Option("--out", help=tr("Write the questions as rows of an evaluation."))] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", callback=file_to_write, help=tr("Write the questions as rows of an evaluation.")),
+    ] = None,
     model: ModelOption = None,
     who: AsOption = None,
     as_json: JsonFlag = False,

@@ -113,7 +113,13 @@ def held_out(data: Path) -> list[Row]:
     for split in ("test", "valid"):
         if found := [row for row in rows if row.split == split and row.sources]:
             return found
-    raise FinetuningError(tr("{data} holds no rows of the split test or valid with their sources.", data=data))
+    raise FinetuningError(
+        tr(
+            "{data} holds no rows of the split test or valid with their sources. Make some: "
+            "nacre finetune data --kb KB",
+            data=data,
+        )
+    )
 
 
 def _models(adapter: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, BaseChatModel]]:

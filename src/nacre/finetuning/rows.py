@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nacre.errors import FinetuningError
+from nacre.eval.items import write_rows
 from nacre.finetuning.importing import as_row, form_of
-from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -110,8 +110,7 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
 
 def save_rows(rows: Sequence[Row], path: Path) -> None:
     """Write rows as JSON Lines, for their owner alone."""
-    private_folder(path.parent)
-    atomic_write(path, "".join(to_json(row.to_dict(), ensure_ascii=False) + "\n" for row in rows))
+    write_rows(path, (row.to_dict() for row in rows))
 
 
 def data_print(rows: Sequence[Row]) -> str:

@@ -16,14 +16,13 @@ from nacre.connectors.models.base_weights import Base, local_base
 from nacre.connectors.models.local_weights import load_weights
 from nacre.errors import FinetuningError, NacreError
 from nacre.extras import need, need_all
-from nacre.finetuning.card import facts, write_card
-from nacre.finetuning.curves import write_curves
+from nacre.finetuning.card import facts, write_card, write_curves
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.methods import METHODS, adapter, trainer_class
 from nacre.finetuning.plan import PLAN, Plan
 from nacre.finetuning.quiet import alone, patient_threads
 from nacre.finetuning.rows import Row, read_rows, save_rows
-from nacre.finetuning.splitting import leaks, split_rows
+from nacre.finetuning.splitting import interleaved, leaks, split_rows
 from nacre.finetuning.watching import Progress, claimed, explained, last_checkpoint, out_of_memory, watcher
 from nacre.text.language import listed, tr
 
@@ -84,9 +83,11 @@ def prepare(plan: Plan, exclude: Sequence[str] = ()) -> Prepared:
             )
         )
     rows = split_rows(rows, plan.seed)
-    train = [row for row in rows if row.split == "train"]
+    train = interleaved([row for row in rows if row.split == "train"], plan.seed)
     if not train:
-        raise FinetuningError(tr("{data} has no row of the split train.", data=plan.data))
+        raise FinetuningError(
+            tr("{data} has no row of the split train. Mark some so, or leave out the field of all.", data=plan.data)
+        )
     held_out = [row for row in rows if row.split != "train"]
     found = leaks(train, [*exclude, *(row.asked for row in held_out if row.question)])
     if found:
@@ -167,9 +168,11 @@ class _Run:
     """One trainer, built from a plan."""
 
     def __init__(self, plan: Plan, base: Base, prepared: Prepared, on_progress: Progress | None) -> None:
-        self.plan, self.base, self.prepared, self.began = plan, base, prepared, time.monotonic()
         method = METHODS[plan.method]
+        self.base, self.prepared, self.began = base, prepared, time.monotonic()
         model, tokenizer = load_trainable(base.place, plan.method)
+        width = model.config.get_text_config().hidden_size
+        self.plan = plan = replace(plan, rate=plan.learning_rate(width))
         virtual = plan.virtual if plan.method in ("prefix", "prompt", "ptuning") else 0
         self.encoder = Encoder.of(model, tokenizer, virtual)
         rows, self.misfits = fitting(prepared.train, self.encoder)
@@ -274,11 +277,12 @@ def _settings(plan: Plan, steps: int, evaluated: bool, model: Any) -> dict[str, 
         "max_steps": steps,
         "per_device_train_batch_size": plan.batch,
         "gradient_accumulation_steps": plan.accumulation,
-        "learning_rate": plan.learning_rate,
+        "learning_rate": plan.rate,
         "warmup_steps": steps // 10,
         "lr_scheduler_type": "cosine",
         "seed": plan.seed,
         "data_seed": plan.seed,
+        "train_sampling_strategy": "sequential",  # as `interleaved` has put them
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, console, kb_place, print_json
+from nacre.cli.output import JsonFlag, console, file_to_write, kb_place, print_json
 from nacre.text.language import tr
 
 
@@ -51,7 +51,8 @@ def history(
     folders: Annotated[list[Path], typer.Argument(help=tr("Folders of --out, in any number."))],
     last: Annotated[int, typer.Option("--last", min=1, help=tr("How many runs."))] = 20,
     out: Annotated[
-        Path | None, typer.Option("--out", help=tr("Write a page with a line for each figure (.html)."))
+        Path | None,
+        typer.Option("--out", callback=file_to_write, help=tr("Write a page with a line for each figure (.html).")),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

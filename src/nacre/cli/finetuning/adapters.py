@@ -10,7 +10,7 @@ import typer
 
 from nacre.cli.evaluation.reports import Limit, OutOption, bar
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, console, folder, print_json
+from nacre.cli.output import JsonFlag, console, folder, folder_to_write, print_json
 from nacre.text.language import listed, tr
 
 _Adapter = Annotated[Path, typer.Argument(help=tr("A folder that was trained."))]
@@ -66,7 +66,7 @@ def _cell(summary: dict[str, Any], metric: str) -> str:
 
 def merge(
     adapter: _Adapter,
-    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the merged model."))],
+    out: Annotated[Path, typer.Option("--out", callback=folder_to_write, help=tr("Folder of the merged model."))],
     as_json: JsonFlag = False,
 ) -> None:
     """Merge."""

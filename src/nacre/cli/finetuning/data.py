@@ -68,7 +68,6 @@ def data(
         raise UsageError(tr("There is no form {form!r}; there are {known}.", form=form, known=listed(FORMS)))
     if kb is None and not imported:
         raise UsageError(tr("Give --kb FOLDER, or --import FILE."))
-    _sure_file(out)
     measured, built, problems, knowledge = asked_in(exclude), Built(), list[str](), opened(kb) if kb else None
     if knowledge and form != "thumbs" and (count or questions):
         with bar(as_json, tr("Making questions")) as show:
@@ -96,14 +95,6 @@ def data(
     figures = _figures(rows, [*built.leaks, *(row.asked for row in found)], built.left_out)
     figures |= preview(rows, base) if dry_run else {"file": str(out)}
     _show(figures, as_json, out)
-
-
-def _sure_file(out: Path) -> None:
-    from nacre.finetuning.plan import no_file_in_place
-
-    if out.is_dir():
-        raise UsageError(tr("{out} is a folder. Name a file of rows for --out.", out=out))
-    no_file_in_place(out.parent)
 
 
 def given(files: Sequence[Path] | None) -> list[Question]:

@@ -10,13 +10,13 @@ import typer
 from nacre.cli.evaluation.reports import bar
 from nacre.cli.finetuning.data import given
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, console, print_json
+from nacre.cli.output import JsonFlag, KbOption, console, folder_to_write, print_json
 from nacre.text.language import tr
 
 
 def encoder(
     kb: KbOption,
-    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the encoder."))],
+    out: Annotated[Path, typer.Option("--out", callback=folder_to_write, help=tr("Folder of the encoder."))],
     steps: Annotated[int | None, typer.Option("--steps", min=1, help=tr("Without it, one pass."))] = None,
     base: Annotated[str | None, typer.Option("--base", help=tr("Encoder to begin with."))] = None,
     questions: Annotated[

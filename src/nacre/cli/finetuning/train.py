@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nacre.cli.finetuning.data import ExcludeOption, asked_in
-from nacre.cli.output import JsonFlag, console, print_json, progress
+from nacre.cli.output import JsonFlag, console, folder_to_write, print_json, progress
 from nacre.errors import UsageError
 from nacre.text.language import tr
 
@@ -39,7 +39,7 @@ _Launch = Annotated[Path | None, typer.Option("--launch", help=tr("Several GPUs:
 def train(
     base: Annotated[str, typer.Option("--base", help=tr("transformers:FOLDER, a .gguf file, or dashscope:qwen3-8b."))],
     data: Annotated[Path, typer.Option("--data", help=tr("Rows, from `nacre finetune data`."))],
-    out: Annotated[Path, typer.Option("--out", help=tr("Folder of the adapter."))],
+    out: Annotated[Path, typer.Option("--out", callback=folder_to_write, help=tr("Folder of the adapter."))],
     method: _Method = "lora",
     steps: Annotated[int | None, typer.Option("--steps", min=1, help=tr("Without it, three passes."))] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0, help=tr("Stop after so many."))] = None,
