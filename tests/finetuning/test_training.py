@@ -27,6 +27,7 @@ from nacre.finetuning.encoding import Encoder, messages_of
 from nacre.finetuning.launching import launch
 from nacre.finetuning.merging import merge
 from nacre.finetuning.methods import adapter, answers_loss
+from nacre.finetuning.plan import RATES as RATE_AT
 from nacre.finetuning.plan import Plan
 from nacre.finetuning.rows import read_rows
 from nacre.finetuning.training import Trained, load_trainable, train
@@ -368,6 +369,18 @@ def test_a_launched_plan_is_carried_out_elsewhere_and_without_our_keys(
                 go()
         else:
             assert go().steps == 1 and (tmp_path / "out" / "adapter_model.safetensors").is_file()
+
+
+def test_a_narrow_model_takes_larger_steps_unless_a_rate_is_given(trained: Go, tmp_path: Path) -> None:
+    rates = {}
+    for name, settings in (
+        ("own", {"rate": None}),
+        ("given", {"rate": 1e-4}),
+        ("full", {"rate": None, "method": "full"}),
+    ):
+        trained("llama", settings.pop("method", "lora"), steps=1, out=str(tmp_path / name), **settings)
+        rates[name] = json.loads((tmp_path / name / "nacre.json").read_text())["settings"]["rate"]
+    assert rates["own"] > 10 * RATE_AT["lora"] and rates["given"] == 1e-4 and rates["full"] == RATE_AT["full"]
 
 
 def test_an_adapter_of_another_base_is_refused(trained: Go, bases: dict[str, Path], tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nacre.finetuning.plan import PASSES
 from nacre.finetuning.rows import Row
 from nacre.text.language import N_
 from nacre.text.strict_json import to_json
-
-EPOCHS = 3
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def _openai_pair(row: Row) -> dict[str, Any]:
 
 def _dashscope_job(model: str, file: str, suffix: str, method: str) -> dict[str, Any]:
     # The three parameters must be given: they set the price (Model Studio, "model training API").
-    settings = {"n_epochs": EPOCHS, "batch_size": 16, "max_length": 8192}
+    settings = {"n_epochs": PASSES, "batch_size": 16, "max_length": 8192}
     kind = "dpo_lora" if method == "dpo" else "efficient_sft" if method == "lora" else "sft"
     return {
         "model": model, "training_file_ids": [file], "hyper_parameters": settings, "training_type": kind,

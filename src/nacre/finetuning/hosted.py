@@ -16,8 +16,8 @@ from nacre.connectors.models.providers import find_provider
 from nacre.connectors.timed_http import exchange
 from nacre.errors import FinetuningError
 from nacre.finetuning.card import facts, write_card
-from nacre.finetuning.dialects import DIALECTS, EPOCHS, written
-from nacre.finetuning.plan import CARD, Plan
+from nacre.finetuning.dialects import DIALECTS, written
+from nacre.finetuning.plan import CARD, PASSES, Plan
 from nacre.finetuning.training import prepare
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.hygiene import masked
@@ -59,7 +59,7 @@ class Leaving:
             rows=self.rows,
             documents=self.documents,
             tokens=self.tokens,
-            epochs=EPOCHS,
+            epochs=PASSES,
             cost=cost,
             host=self.host,
         )
@@ -94,7 +94,7 @@ class Service:
     def leaving(self) -> Leaving:
         """What an upload would take out of the house."""
         tokens = sum(estimate(written(row, self.dialect)) for row in self.rows)
-        cost = None if self.price is None else self.price * EPOCHS * tokens / 1e6
+        cost = None if self.price is None else self.price * PASSES * tokens / 1e6
         documents = len({row.document for row in self.rows if row.document})
         return Leaving(len(self.rows), tokens, documents, self.host, cost)
 

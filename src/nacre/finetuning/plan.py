@@ -16,6 +16,7 @@ from nacre.text.language import listed, tr
 from nacre.text.strict_json import to_json
 
 CARD, PLAN = "nacre.json", "plan.json"
+PASSES = 3  # over the rows, where no number of steps is asked for
 # Learning rates that suit each method (PEFT's and TRL's own examples).
 RATES: Mapping[str, float] = {
     "lora": 5e-4, "prefix": 1e-2, "prompt": 3e-2, "ptuning": 1e-3, "full": 2e-5,

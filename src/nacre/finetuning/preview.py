@@ -9,11 +9,10 @@ from typing import Any
 from nacre.connectors.models.base_weights import local_base
 from nacre.connectors.models.local_weights import load_weights
 from nacre.finetuning.encoding import Encoder, fitting
+from nacre.finetuning.plan import PASSES
 from nacre.finetuning.quiet import alone
 from nacre.finetuning.rows import Row
 from nacre.text.tokens import estimate
-
-_PASSES = 3
 
 
 def preview(rows: Sequence[Row], base: str | None) -> dict[str, Any]:
@@ -38,6 +37,6 @@ def preview(rows: Sequence[Row], base: str | None) -> dict[str, Any]:
         "tokens": sum(lengths),
         "tokens_median": statistics.median(lengths),
         "tokens_longest": max(lengths),
-        "tokens_trained": _PASSES * sum(lengths),
+        "tokens_trained": PASSES * sum(lengths),
         **more,
     }

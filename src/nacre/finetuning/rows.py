@@ -141,15 +141,12 @@ def _objects(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, A
     for number, item in listed:
         try:
             data = json.loads(item) if isinstance(item, str) else item
+            if not isinstance(data, dict):
+                raise ValueError(tr("no object of JSON."))
         except (ValueError, RecursionError) as error:
             problems.append(tr("{name}, row {number}: {error}", name=path.name, number=number, error=error))
-            continue
-        if isinstance(data, dict):
-            yield number, data
         else:
-            problems.append(
-                tr("{name}, row {number}: {error}", name=path.name, number=number, error=tr("no object of JSON."))
-            )
+            yield number, data
 
 
 def _row(data: Mapping[str, Any]) -> Row:

@@ -19,7 +19,7 @@ from nacre.extras import need, need_all
 from nacre.finetuning.card import facts, write_card, write_curves
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.methods import METHODS, adapter, trainer_class
-from nacre.finetuning.plan import PLAN, Plan
+from nacre.finetuning.plan import PASSES, PLAN, Plan
 from nacre.finetuning.quiet import alone, patient_threads
 from nacre.finetuning.rows import Row, read_rows, save_rows
 from nacre.finetuning.splitting import interleaved, leaks, split_rows
@@ -181,10 +181,10 @@ class _Run:
         self.watch = watcher(plan, on_progress)
         self.tokenizer = tokenizer
         trl, datasets = need("trl", extra="finetune"), need("datasets", extra="finetune")
-        examples = method.examples(rows, self.encoder, plan)
-        looked_at = method.examples(valid, self.encoder, plan) if valid and method.trainer != "GRPO" else []
+        examples = method.examples(rows, self.encoder)
+        looked_at = method.examples(valid, self.encoder) if valid and method.trainer != "GRPO" else []
         together = plan.batch * plan.accumulation * int(os.environ.get("WORLD_SIZE", "1"))
-        steps = plan.steps or 3 * math.ceil(len(examples) / together)
+        steps = plan.steps or PASSES * math.ceil(len(examples) / together)
         config = getattr(trl, f"{method.trainer}Config")
         settings = {**_settings(plan, steps, bool(looked_at), model), **method.settings(plan)}
         own: dict[str, Any] = {"reward_funcs": _rewards()} if method.trainer == "GRPO" else {}

@@ -37,13 +37,13 @@ def sure_place(folder: Path) -> None:
     """Refuse a folder that cannot be made or written, by trying: the modes of /proc or of a full disk do not say it."""
     stands = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not stands.is_dir():
-        raise UsageError(tr("{file} is no folder. Take another place for --out.", file=stands))
+        raise UsageError(tr("{file} is no folder. Take another place.", file=stands))
     try:
         with tempfile.TemporaryDirectory(dir=stands, prefix=".nacre-"):
             pass
     except OSError as error:
         told = tr(
-            "Nothing can be written in {folder} ({reason}). Take another place for --out.",
+            "Nothing can be written in {folder} ({reason}). Take another place.",
             folder=stands,
             reason=os_reason(error),
         )
