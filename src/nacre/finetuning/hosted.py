@@ -17,7 +17,7 @@ from nacre.connectors.timed_http import exchange
 from nacre.errors import FinetuningError
 from nacre.finetuning.card import facts, write_card
 from nacre.finetuning.dialects import DIALECTS, written
-from nacre.finetuning.plan import CARD, PASSES, Plan
+from nacre.finetuning.plan import PASSES, Plan, new_folder
 from nacre.finetuning.training import prepare
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.hygiene import masked
@@ -210,8 +210,7 @@ class Service:
                     tr("{folder} holds another run's job. Take another --out.", folder=self.plan.folder)
                 )
             return state
-        if (self.plan.folder / CARD).exists():
-            raise FinetuningError(tr("{folder} holds another run. Take another --out.", folder=self.plan.folder))
+        new_folder(self.plan.folder)
         private_folder(self.plan.folder)
         state = {**mine, "suffix": secrets.token_hex(4)}
         self._keep(state)

@@ -22,6 +22,7 @@ RATES: Mapping[str, float] = {
     "lora": 5e-4, "prefix": 1e-2, "prompt": 3e-2, "ptuning": 1e-3, "full": 2e-5,
     "dpo": 5e-5, "kto": 5e-5, "reward": 1e-4, "grpo": 1e-5,
 }  # fmt: skip
+VIRTUAL = ("prefix", "prompt", "ptuning")  # put tokens before every prompt, and cannot be merged
 FORM_OF: Mapping[str, str] = {"dpo": "pairs", "kto": "thumbs", "reward": "pairs"}
 # Widths at which LoRA's rate is as above, and how it grows below (Schulman et al., "LoRA Without Regret", 2025).
 _WIDTH, _NARROWER = 2000, 0.78

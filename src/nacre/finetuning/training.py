@@ -19,7 +19,7 @@ from nacre.extras import need, need_all
 from nacre.finetuning.card import facts, write_card, write_curves
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.methods import METHODS, adapter, trainer_class
-from nacre.finetuning.plan import PASSES, PLAN, Plan
+from nacre.finetuning.plan import PASSES, PLAN, VIRTUAL, Plan
 from nacre.finetuning.quiet import alone, patient_threads
 from nacre.finetuning.rows import Row, read_rows, save_rows
 from nacre.finetuning.splitting import interleaved, leaks, split_rows
@@ -173,7 +173,7 @@ class _Run:
         model, tokenizer = load_trainable(base.place, plan.method)
         width = model.config.get_text_config().hidden_size
         self.plan = plan = replace(plan, rate=plan.learning_rate(width))
-        virtual = plan.virtual if plan.method in ("prefix", "prompt", "ptuning") else 0
+        virtual = plan.virtual if plan.method in VIRTUAL else 0
         self.encoder = Encoder.of(model, tokenizer, virtual)
         rows, self.misfits = fitting(prepared.train, self.encoder)
         valid = [row for row in prepared.valid if self.encoder.fits(row)][:_LOOKED_AT] if plan.patience else []
@@ -287,11 +287,9 @@ def _settings(plan: Plan, steps: int, evaluated: bool, model: Any) -> dict[str, 
         "save_steps": every,
         "save_total_limit": 2,
         "logging_steps": 1,
-        "logging_first_step": True,
         "logging_nan_inf_filter": False,
         "report_to": "none",
         "disable_tqdm": True,
-        "push_to_hub": False,
         "bf16": _bfloat16(plan, model),
         "use_cpu": not need("torch", extra="finetune").accelerator.is_available(),
         "activation_checkpointing": False,

@@ -43,9 +43,7 @@ def sure_place(folder: Path) -> None:
             pass
     except OSError as error:
         told = tr(
-            "Nothing can be written in {folder} ({reason}). Take another place.",
-            folder=stands,
-            reason=os_reason(error),
+            "Nothing can be written in {folder} ({reason}). Take another place.", folder=stands, reason=os_reason(error)
         )
         raise UsageError(told) from error
 
