@@ -197,9 +197,12 @@ def test_the_loss_of_the_answers_is_that_of_the_whole(
     )
 
 
-def test_thumbs_are_learnt_from(trained: Go) -> None:
-    done = trained("glm4", "kto")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_thumbs_are_learnt_from_and_served(trained: Go, bases: dict[str, Path], family: str) -> None:
+    done = trained(family, "kto")
     assert done.loss_last < done.loss_first
+    row = read_rows(Path(done.out) / "held_out.jsonl")[0][0]
+    assert answer(f"transformers:{bases[family]}", row, adapter=done.out) == greedy(bases[family], Path(done.out), row)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -222,8 +225,9 @@ def test_a_reward_model_prefers_the_chosen_judges_and_chooses(
         merge(Path(done.out), tmp_path / "merged")
 
 
-def test_grpo_runs_with_rewards_that_can_be_checked(trained: Go) -> None:
-    done = trained("qwen2", "grpo", steps=2)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_grpo_runs_with_rewards_that_can_be_checked(trained: Go, family: str) -> None:
+    done = trained(family, "grpo", steps=2)
     assert done.steps == 2 and (Path(done.out) / "adapter_model.safetensors").is_file()
 
 
