@@ -69,7 +69,7 @@ def page(rows: Sequence[Mapping[str, Any]]) -> str:
         + "".join(f"<td class=n>{_shown(row['means'].get(name))}" for name in changes)
         for row in rows
     )
-    lines = "".join(_line(name, [row["means"].get(name) for row in rows]) for name in changes)
+    lines = "".join(line(name, [row["means"].get(name) for row in rows]) for name in changes)
     head = tr("{count} runs. From the first to the last: {told}.", count=len(rows), told=told)
     return frame(
         tr("History"), f"<p class=verdict>{escaped(head)}</p><div class=grid>{lines}</div>{table(heads, cells)}"
@@ -80,7 +80,7 @@ def _shown(value: Any) -> str:
     return "" if value is None else f"{float(value):.3f}"
 
 
-def _line(name: str, values: Sequence[Any]) -> str:
+def line(name: str, values: Sequence[Any]) -> str:
     """A figure over the runs, on the scale from 0 to 1 (or to its largest value)."""
     known = [(n, float(value)) for n, value in enumerate(values) if value is not None]
     top = max(1.0, *(value for _, value in known))

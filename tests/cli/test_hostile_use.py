@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from nacre.cli import run
+from nacre.cli import application, run
 
 NACRE = [sys.executable, "-c", "import nacre.cli; nacre.cli.main()"]
 
@@ -164,3 +167,25 @@ def test_ctrl_c_stops_a_sync_with_one_word_and_keeps_the_base_whole(tmp_path: Pa
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and err == b"Stopped.\n"
     assert run(["verify", "--kb", str(kb)]) == 0
+
+
+def writing(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of each command that writes to a place of the asker's choice, with the option that names it."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from writing(inner, *words, name)
+    taken = {option for parameter in command.params for option in parameter.opts}
+    yield from ((*words, option) for option in ("--out", "--junit", "--csv") if option in taken)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").write_text("mine")
+    commands = list(writing(typer.main.get_command(application())))
+    assert {("finetune", "train", "--out"), ("eval", "answers", "--csv"), ("gaps", "--out")} < set(commands)
+    for words in commands:
+        told = complaint(capsys, *words, str(tmp_path / "mine" / "below" / "x"))
+        assert f"{tmp_path / 'mine'} is no folder. Take another place." in told, words
+        if Path("/proc/self").is_dir():  # its modes say that root may write there
+            assert "Nothing can be written in /proc" in complaint(capsys, *words, "/proc/none/x"), words
+    assert (tmp_path / "mine").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1

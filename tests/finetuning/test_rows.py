@@ -24,7 +24,7 @@ from nacre.finetuning.exchanges import Exchange, citations_hold, read_exchanges,
 from nacre.finetuning.plan import Plan
 from nacre.finetuning.rewards import citation_holds, prompts_as_served, refusal_right, value_right
 from nacre.finetuning.rows import Row, read_rows, save_rows
-from nacre.finetuning.splitting import SHARES, groups, leaks, sides, split_rows
+from nacre.finetuning.splitting import SHARES, groups, interleaved, leaks, sides, split_rows
 from nacre.finetuning.training import load_trainable, prepare
 from nacre.grounding.evidence import is_refusal
 from nacre.text.markers import MARKER, numbers
@@ -152,6 +152,19 @@ def test_rows_without_a_side_get_one_and_few_are_not_torn_apart() -> None:
     by_document = {row.document: {r.split for r in found if r.document == row.document} for row in rows}
     assert {r.split for r in found} == {"train", "valid", "test"} and all(len(s) == 1 for s in by_document.values())
     assert {row.split for row in split_rows(rows[:6], 1)} == {"train"}
+
+
+def test_the_first_rows_are_like_the_whole_though_a_file_is_sorted() -> None:
+    both = [Row((ASK,), "2", question=f"What is {n}?", kind=kind) for kind in ("answer", "refusal") for n in range(30)]
+    rows = [*both, *(Row((ASK,), "2", question=f"第{n}个是什么？", kind="answer") for n in range(40))]
+    found = interleaved(rows, 7)
+    assert sorted(map(repr, found)) == sorted(map(repr, rows)) and found == interleaved(rows, 7)
+    for start in range(0, 100, 20):
+        kinds = Counter((row.kind, row.question[0]) for row in found[start : start + 20])
+        assert abs(kinds["refusal", "W"] - 6) <= 1 and abs(kinds["answer", "第"] - 8) <= 1
+    for at, row in enumerate(found):  # with and without its passage side by side
+        if row.kind == "refusal":
+            assert row.question in {found[at - 1].question, found[(at + 1) % len(found)].question}
 
 
 def test_questions_of_an_evaluation_set_are_found_in_other_words_too() -> None:

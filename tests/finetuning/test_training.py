@@ -27,6 +27,7 @@ from nacre.finetuning.encoding import Encoder, messages_of
 from nacre.finetuning.launching import launch
 from nacre.finetuning.merging import merge
 from nacre.finetuning.methods import adapter, answers_loss
+from nacre.finetuning.plan import RATES as RATE_AT
 from nacre.finetuning.plan import Plan
 from nacre.finetuning.rows import read_rows
 from nacre.finetuning.training import Trained, load_trainable, train
@@ -196,9 +197,12 @@ def test_the_loss_of_the_answers_is_that_of_the_whole(
     )
 
 
-def test_thumbs_are_learnt_from(trained: Go) -> None:
-    done = trained("glm4", "kto")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_thumbs_are_learnt_from_and_served(trained: Go, bases: dict[str, Path], family: str) -> None:
+    done = trained(family, "kto")
     assert done.loss_last < done.loss_first
+    row = read_rows(Path(done.out) / "held_out.jsonl")[0][0]
+    assert answer(f"transformers:{bases[family]}", row, adapter=done.out) == greedy(bases[family], Path(done.out), row)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -221,8 +225,9 @@ def test_a_reward_model_prefers_the_chosen_judges_and_chooses(
         merge(Path(done.out), tmp_path / "merged")
 
 
-def test_grpo_runs_with_rewards_that_can_be_checked(trained: Go) -> None:
-    done = trained("qwen2", "grpo", steps=2)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_grpo_runs_with_rewards_that_can_be_checked(trained: Go, family: str) -> None:
+    done = trained(family, "grpo", steps=2)
     assert done.steps == 2 and (Path(done.out) / "adapter_model.safetensors").is_file()
 
 
@@ -368,6 +373,18 @@ def test_a_launched_plan_is_carried_out_elsewhere_and_without_our_keys(
                 go()
         else:
             assert go().steps == 1 and (tmp_path / "out" / "adapter_model.safetensors").is_file()
+
+
+def test_a_narrow_model_takes_larger_steps_unless_a_rate_is_given(trained: Go, tmp_path: Path) -> None:
+    rates = {}
+    for name, settings in (
+        ("own", {"rate": None}),
+        ("given", {"rate": 1e-4}),
+        ("full", {"rate": None, "method": "full"}),
+    ):
+        trained("llama", settings.pop("method", "lora"), steps=1, out=str(tmp_path / name), **settings)
+        rates[name] = json.loads((tmp_path / name / "nacre.json").read_text())["settings"]["rate"]
+    assert rates["own"] > 10 * RATE_AT["lora"] and rates["given"] == 1e-4 and rates["full"] == RATE_AT["full"]
 
 
 def test_an_adapter_of_another_base_is_refused(trained: Go, bases: dict[str, Path], tmp_path: Path) -> None:

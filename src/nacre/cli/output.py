@@ -13,6 +13,7 @@ import typer
 from typer import Option
 
 from nacre.errors import UsageError
+from nacre.system.files import sure_place
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
@@ -37,6 +38,21 @@ def named(text: str) -> str:
     if not text.strip():
         raise typer.BadParameter(tr("it is empty; is a variable unset?"))
     return text
+
+
+def folder_to_write(place: Path | None) -> Path | None:
+    """A folder of `--out`, refused before any work is done where nothing can be written."""
+    if place is not None:
+        sure_place(place)
+    return place
+
+
+def file_to_write(place: Path | None) -> Path | None:
+    """A file of `--out`, refused in the same way."""
+    if place is not None and place.is_dir():
+        raise UsageError(tr("{out} is a folder. Name a file.", out=place))
+    folder_to_write(place and place.parent)
+    return place
 
 
 JsonFlag = Annotated[bool, Option("--json", help=tr("Print one JSON object on stdout."))]

@@ -18,6 +18,7 @@ from nacre.cli.output import (
     asked,
     bar,
     command,
+    file_to_write,
     principals,
     print_json,
     say,
@@ -117,7 +118,9 @@ def gaps(
     kb: OptionalKb = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    out: Annotated[Path | None, Option("--out", help=tr("Write the questions as rows of an evaluation."))] = None,
+    out: Annotated[
+        Path | None, Option("--out", callback=file_to_write, help=tr("Write the questions as rows of an evaluation."))
+    ] = None,
     model: ModelOption = None,
     who: AsOption = None,
     as_json: JsonFlag = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,7 @@ def build_rows(
     asked = [*(Question(m.id, m.question, m.answers, m.uri) for m in made), *questions]
     places = {m.id: (m.start, m.end) for m in made}
     texts = {d["uri"]: base.text(d["uri"]) for d in base.documents() if base.visible(d["uri"])}
-    asked = [_placed(question, texts) for question in asked]
+    asked = [placed(question, texts) for question in asked]
     side = sides(groups(texts), Counter(question.uri for question in asked), seed)
     built = Built()
     builder = _Builder(base, side, k, seed, built.left_out)
@@ -127,7 +127,7 @@ def build_rows(
     return built
 
 
-def _placed(question: Question, texts: dict[str, str]) -> Question:
+def placed(question: Question, texts: Mapping[str, str]) -> Question:
     """The question with the whole address of its document, where the set names its end only."""
     whole = question.uri if question.uri in texts else ""
     ends = [uri for uri in texts if question.uri and uri.endswith(question.uri)]

@@ -6,13 +6,16 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from nacre import prompts
 from nacre.errors import FinetuningError
-from nacre.finetuning.plan import CARD, PLAN
+from nacre.eval.history import line
+from nacre.eval.pages import escaped, frame, table
+from nacre.finetuning.plan import CARD, PLAN, Plan
 from nacre.finetuning.rows import Row, data_print
 from nacre.system.files import atomic_write
 from nacre.text.language import tr
@@ -48,6 +51,14 @@ def _version(package: str) -> str:
 def write_card(folder: Path, card: Mapping[str, Any]) -> None:
     """Write a card."""
     atomic_write(folder / CARD, to_json(dict(card), ensure_ascii=False, indent=1, default=str))
+
+
+def write_curves(folder: Path, curves: Sequence[Mapping[str, float]], plan: Plan) -> None:
+    """Write report.html: loss and held-out loss over the steps, and the settings."""
+    names = [name for name in ("loss", "eval_loss") if any(name in entry for entry in curves)]
+    drawn = "".join(line(name, [entry.get(name) for entry in curves]) for name in names)
+    rows = "".join(f"<tr><th>{escaped(name)}<td>{escaped(value)}" for name, value in asdict(plan).items())
+    atomic_write(folder / "report.html", frame(folder.name, f"<div class=grid>{drawn}</div>{table((), rows)}"))
 
 
 def read_card(folder: Path) -> dict[str, Any]:

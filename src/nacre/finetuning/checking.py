@@ -113,7 +113,13 @@ def held_out(data: Path) -> list[Row]:
     for split in ("test", "valid"):
         if found := [row for row in rows if row.split == split and row.sources]:
             return found
-    raise FinetuningError(tr("{data} holds no rows of the split test or valid with their sources.", data=data))
+    raise FinetuningError(
+        tr(
+            "{data} holds no rows of the split test or valid with their sources. Make some: "
+            "nacre finetune data --kb KB",
+            data=data,
+        )
+    )
 
 
 def _models(adapter: Path, card: Mapping[str, Any]) -> Iterator[tuple[str, BaseChatModel]]:
@@ -189,13 +195,9 @@ def _scores(text: str, answers: Sequence[str]) -> dict[str, float]:
 def _losses(found: Mapping[str, Mapping[str, Report]], other: str) -> list[str]:
     lost = []
     for suite, reports in found.items():
-        before, after = (_as_data(reports[who]) for who in (other, "tuned"))
+        before, after = (reports[who].data() for who in (other, "tuned"))
         lost += [f"{suite}: {change.metric}" for change in gate.compare(before, after) if change.loss]
     return lost
-
-
-def _as_data(report: Report) -> dict[str, Any]:
-    return {**report.summary(), "metrics": list(report.metrics), "items": list(report.items)}
 
 
 def _means(report: Report) -> dict[str, Any]:

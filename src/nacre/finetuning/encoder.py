@@ -19,6 +19,7 @@ from nacre.eval.making import extracted
 from nacre.eval.metrics import contains, ndcg
 from nacre.eval.statistics import bootstrap
 from nacre.extras import need, need_all
+from nacre.finetuning.building import placed
 from nacre.finetuning.card import facts, write_card
 from nacre.finetuning.plan import Plan, new_folder
 from nacre.finetuning.quiet import alone, patient_threads
@@ -88,10 +89,9 @@ def split_pairs(texts: Mapping[str, str], questions: Sequence[Question], seed: i
     asked: dict[str, list[tuple[str, tuple[str, ...]]]] = {uri: [] for uri in texts}
     for uri, text in texts.items():
         asked[uri] += [(m.question, m.answers) for _, m in zip(range(_MOST), extracted(uri, text), strict=False)]
-    for question in questions:
-        whole = [uri for uri in texts if question.uri and uri.endswith(question.uri)]
-        if len(whole) == 1:
-            asked[whole[0]].append((question.text, question.answers))
+    for question in (placed(question, texts) for question in questions):
+        if question.uri:
+            asked[question.uri].append((question.text, question.answers))
     side = sides(groups(texts), {uri: len(found) for uri, found in asked.items()}, seed)
     passages = list(dict.fromkeys(passage for each in cut.values() for passage in each))
     number = {passage: n for n, passage in enumerate(passages)}

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from nacre.connectors.models.keys import key_of
 from nacre.connectors.models.provider import Provider
 from nacre.connectors.models.providers import find_provider
 from nacre.connectors.timed_http import exchange
-from nacre.errors import FinetuningError, MissingKeyError
+from nacre.errors import FinetuningError
 from nacre.finetuning.card import facts, write_card
-from nacre.finetuning.dialects import DIALECTS, EPOCHS, written
-from nacre.finetuning.plan import CARD, Plan
+from nacre.finetuning.dialects import DIALECTS, written
+from nacre.finetuning.plan import PASSES, Plan, new_folder
 from nacre.finetuning.training import prepare
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.hygiene import masked
@@ -32,8 +33,7 @@ _TRIES = 5
 
 def is_hosted(base: str) -> bool:
     """Whether a base names a service."""
-    provider = find_provider(base.partition(":")[0]) if ":" in base else None
-    return provider is not None
+    return ":" in base and find_provider(base.partition(":")[0]) is not None
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Leaving:
             rows=self.rows,
             documents=self.documents,
             tokens=self.tokens,
-            epochs=EPOCHS,
+            epochs=PASSES,
             cost=cost,
             host=self.host,
         )
@@ -79,7 +79,8 @@ class Service:
             raise FinetuningError(tr("A service trains by lora, full or dpo, not by {method}.", method=plan.method))
         self.plan, self.provider, self.dialect = plan, provider, DIALECTS[provider.name]
         self.model, self.url = provider.read(rest)
-        self.key = _key(provider, self.url)
+        self.host = str(urlsplit(self.url).hostname)
+        self.key = key_of(provider, None, self.url, "urllib", provider.name)
         prepared = prepare(plan, exclude)
         self.rows, self.all_rows, self.problems = prepared.train, prepared.rows, prepared.problems
         self.price = price
@@ -93,9 +94,9 @@ class Service:
     def leaving(self) -> Leaving:
         """What an upload would take out of the house."""
         tokens = sum(estimate(written(row, self.dialect)) for row in self.rows)
-        cost = None if self.price is None else self.price * EPOCHS * tokens / 1e6
+        cost = None if self.price is None else self.price * PASSES * tokens / 1e6
         documents = len({row.document for row in self.rows if row.document})
-        return Leaving(len(self.rows), tokens, documents, str(urlsplit(self.url).hostname), cost)
+        return Leaving(len(self.rows), tokens, documents, self.host, cost)
 
     def run(
         self, *, resume: bool = False, every_s: float = 15.0, on_progress: Callable[[str], object] | None = None
@@ -140,10 +141,10 @@ class Service:
         body = self.dialect.create(self.model, state["file"], state["suffix"], self.plan.method)
         try:
             return str(self.dialect.job(self._ask("POST", self.dialect.jobs, body))["id"])
-        except _Refused as refused:
+        except _Refused:
             state["creating"] = False  # the service has said no: there is no job
             self._keep(state)
-            raise refused.error from refused
+            raise
         except OSError as error:
             if found := self._find(state["suffix"]):
                 return found
@@ -151,7 +152,7 @@ class Service:
                 tr(
                     "The connection to {host} was lost while the job was made ({error}), and no job {suffix!r} is "
                     "listed yet. Run again with --resume: it looks once more before it makes one.",
-                    host=urlsplit(self.url).hostname,
+                    host=self.host,
                     error=error,
                     suffix=state["suffix"],
                 )
@@ -166,7 +167,7 @@ class Service:
                 tr(
                     "{host} does not say whether the job {suffix!r} exists ({error}). Look there, and run again with "
                     "--resume later; a second job would be paid for.",
-                    host=urlsplit(self.url).hostname,
+                    host=self.host,
                     suffix=suffix,
                     error=error,
                 )
@@ -185,11 +186,9 @@ class Service:
                 if lost >= _TRIES:
                     raise FinetuningError(
                         tr("{host} does not answer ({error}); the job {job} goes on there. Run again with --resume.",
-                           host=urlsplit(self.url).hostname, error=error, job=job)
+                           host=self.host, error=error, job=job)
                     ) from error  # fmt: skip
                 found = {"status": ""}
-            except _Refused as refused:
-                raise refused.error from refused
             if on_progress and found["status"]:
                 on_progress(found["status"])
             if found["status"] in _OVER:
@@ -211,8 +210,7 @@ class Service:
                     tr("{folder} holds another run's job. Take another --out.", folder=self.plan.folder)
                 )
             return state
-        if (self.plan.folder / CARD).exists():
-            raise FinetuningError(tr("{folder} holds another run. Take another --out.", folder=self.plan.folder))
+        new_folder(self.plan.folder)
         private_folder(self.plan.folder)
         state = {**mine, "suffix": secrets.token_hex(4)}
         self._keep(state)
@@ -233,11 +231,9 @@ class Service:
         ).encode()
         try:
             return str(self._sent("POST", "files", body, f"multipart/form-data; boundary={mark}")["id"])
-        except _Refused as refused:
-            raise refused.error from refused
         except (OSError, KeyError) as error:
             raise FinetuningError(
-                tr("The rows could not be uploaded to {host}: {error}", host=urlsplit(self.url).hostname, error=error)
+                tr("The rows could not be uploaded to {host}: {error}", host=self.host, error=error)
             ) from error
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -255,27 +251,15 @@ class Service:
         except ValueError:
             data = {"error": told[:200].decode("utf-8", "replace")}
         if status >= 400 or not isinstance(data, dict):
-            raise _Refused(_why(self.provider, status, data))
+            raise _why(self.provider, status, data)
         return data
 
 
-def _key(provider: Provider, url: str) -> str:
-    key = provider.key()
-    if not key and url == provider.base_url:
-        told = tr("{title} needs a key. Set it: export {variable}=…", title=provider.title, variable=provider.keys[0])
-        raise MissingKeyError(told, model=provider.name, variable=provider.keys[0])
-    return key or "none"
-
-
-class _Refused(Exception):
+class _Refused(FinetuningError):
     """The service has answered, and the answer is no."""
 
-    def __init__(self, error: FinetuningError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
-
-def _why(provider: Provider, status: int, data: Any) -> FinetuningError:
+def _why(provider: Provider, status: int, data: Any) -> _Refused:
     data = data if isinstance(data, dict) else {}
     error = data.get("error") or data.get("message") or ""
     reason = error.get("message") if isinstance(error, dict) else error
@@ -285,4 +269,4 @@ def _why(provider: Provider, status: int, data: Any) -> FinetuningError:
             " OpenAI takes no new customers for fine-tuning since 7 May 2026, and no new jobs from 6 January 2027."
         )
     said = tr("{title} refuses (HTTP {status}): {reason}", title=provider.title, status=status, reason=reason)
-    return FinetuningError(said + closed)
+    return _Refused(said + closed)

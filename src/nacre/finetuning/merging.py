@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from nacre.errors import FinetuningError
 from nacre.extras import need, need_all
 from nacre.finetuning.card import read_card, write_card
 from nacre.finetuning.encoding import messages_of
-from nacre.finetuning.plan import new_folder
+from nacre.finetuning.plan import VIRTUAL, new_folder
 from nacre.finetuning.quiet import alone
 from nacre.finetuning.rows import Row, read_rows
 from nacre.finetuning.training import HELD_OUT, checked_base, load_trainable
@@ -47,7 +46,15 @@ def merge(adapter: Path, out: Path) -> Merged:
     """
     need_all(torch="finetune", peft="finetune")
     card = read_card(adapter)
-    _check(adapter, card)
+    if card["kind"] != "adapter" or card.get("method") in VIRTUAL:
+        raise FinetuningError(
+            tr(
+                "{adapter} cannot be merged: it is {what}, and only a LoRA adapter of a chat model can be added to the "
+                "weights of its base. Serve it as it is.",
+                adapter=adapter,
+                what=f"{card['kind']} {card.get('method', '')}".strip(),
+            )
+        )
     if out.exists():
         raise FinetuningError(tr("{out} is there already. Take a new folder for --out.", out=out))
     new_folder(out)
@@ -75,23 +82,6 @@ def merge(adapter: Path, out: Path) -> Merged:
         write_card(draft, {**card, "kind": "model", "merged_from": str(adapter), "weights": base_hash(str(draft))})
         draft.rename(out)
     return Merged(str(out), len(rows), f"python convert_hf_to_gguf.py {out} --outfile {out.name}.gguf")
-
-
-def _check(adapter: Path, card: dict[str, Any]) -> None:
-    kind = str(card["kind"])
-    try:
-        method = json.loads((adapter / "adapter_config.json").read_text("utf-8")).get("peft_type", "")
-    except (OSError, ValueError):
-        method = ""
-    if kind != "adapter" or method != "LORA":
-        raise FinetuningError(
-            tr(
-                "{adapter} cannot be merged: it is {what}, and only a LoRA adapter of a chat model can be added to the "
-                "weights of its base. Serve it as it is.",
-                adapter=adapter,
-                what=f"{kind} {card.get('method', '')}".strip(),
-            )
-        )
 
 
 def _answers(spec: str, rows: Sequence[Row], **settings: Any) -> list[str]:

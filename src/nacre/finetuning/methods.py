@@ -25,25 +25,17 @@ class Method:
     """
 
     trainer: str
-    examples: Callable[[Sequence[Row], Encoder, Plan], list[dict[str, Any]]]
+    examples: Callable[[Sequence[Row], Encoder], list[dict[str, Any]]]
     settings: Callable[[Plan], dict[str, Any]] = lambda plan: {}
 
 
-def _answers(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str, Any]]:
-    return [encoder.trained(row) for row in rows]
-
-
-def _pairs(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str, Any]]:
-    return [encoder.compared(row) for row in rows]
-
-
-def _whole(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str, Any]]:
+def _whole(rows: Sequence[Row], encoder: Encoder) -> list[dict[str, Any]]:
     """For a reward: each answer with its prompt."""
     found = [encoder.compared(row) for row in rows]
     return [{name: p["prompt_ids"] + p[name] for name in ("chosen_ids", "rejected_ids")} for p in found]
 
 
-def _thumbs(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str, Any]]:
+def _thumbs(rows: Sequence[Row], encoder: Encoder) -> list[dict[str, Any]]:
     """Each answer with its verdict, and beside it the answer of the row before, from which KTO estimates the drift."""
     examples: list[dict[str, Any]] = []
     for row in rows:
@@ -55,7 +47,7 @@ def _thumbs(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str,
     return [{**e, "KL_completion_ids": other} for e, other in zip(examples, others, strict=True)]
 
 
-def _asked(rows: Sequence[Row], encoder: Encoder, plan: Plan) -> list[dict[str, Any]]:
+def _asked(rows: Sequence[Row], encoder: Encoder) -> list[dict[str, Any]]:
     """For GRPO: prompts, with what its rewards look at."""
     from nacre.finetuning.rewards import facts_of, prompts_as_served
 
@@ -66,12 +58,14 @@ def _grpo(plan: Plan) -> dict[str, Any]:
     return {"num_generations": plan.batch, "max_completion_length": 64, "temperature": 1.0, "beta": 0.0}
 
 
+_SFT = Method(
+    "SFT",
+    lambda rows, encoder: list(map(encoder.trained, rows)),
+    lambda plan: {"dataset_kwargs": {"skip_prepare_dataset": True}, "packing": False},
+)
 METHODS: Mapping[str, Method] = {
-    **{
-        name: Method("SFT", _answers, lambda plan: {"dataset_kwargs": {"skip_prepare_dataset": True}, "packing": False})
-        for name in ("lora", "prefix", "prompt", "ptuning", "full")
-    },
-    "dpo": Method("DPO", _pairs),
+    **dict.fromkeys(("lora", "prefix", "prompt", "ptuning", "full"), _SFT),
+    "dpo": Method("DPO", lambda rows, encoder: list(map(encoder.compared, rows))),
     "kto": Method("KTO", _thumbs),
     "reward": Method("Reward", _whole),
     "grpo": Method("GRPO", _asked, _grpo),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,17 +11,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from nacre.errors import FinetuningError, UsageError
-from nacre.system.files import atomic_write, private_folder
+from nacre.system.files import atomic_write, private_folder, sure_place
 from nacre.text.language import listed, tr
 from nacre.text.strict_json import to_json
 
 CARD, PLAN = "nacre.json", "plan.json"
+PASSES = 3  # over the rows, where no number of steps is asked for
 # Learning rates that suit each method (PEFT's and TRL's own examples).
 RATES: Mapping[str, float] = {
     "lora": 5e-4, "prefix": 1e-2, "prompt": 3e-2, "ptuning": 1e-3, "full": 2e-5,
     "dpo": 5e-5, "kto": 5e-5, "reward": 1e-4, "grpo": 1e-5,
 }  # fmt: skip
+VIRTUAL = ("prefix", "prompt", "ptuning")  # put tokens before every prompt, and cannot be merged
 FORM_OF: Mapping[str, str] = {"dpo": "pairs", "kto": "thumbs", "reward": "pairs"}
+# The width at which LoRA's rate is as above, and how it grows below, as for Llama (Schulman et al., "LoRA Without
+# Regret", 2025); measured here at a width of 576.
+_WIDTH, _NARROWER = 2000, 0.78
 # What may differ between a run and its resumption.
 _FREE = ("minutes", "batch", "accumulation")
 
@@ -74,10 +78,13 @@ class Plan:
         """Where the adapter goes."""
         return Path(self.out)
 
-    @property
-    def learning_rate(self) -> float:
-        """The rate, or the one that suits the method."""
-        return self.rate or RATES[self.method]
+    def learning_rate(self, width: int) -> float:
+        """The rate, or the one that suits the method; the narrower a model, the larger are the steps that LoRA needs.
+
+        Args:
+            width: of the model's hidden states.
+        """
+        return self.rate or RATES[self.method] * ((_WIDTH / width) ** _NARROWER if self.method == "lora" else 1)
 
     @property
     def checkpoints(self) -> Path:
@@ -147,15 +154,8 @@ class Plan:
             self.folder.rmdir()
 
 
-def no_file_in_place(folder: Path) -> None:
-    """Refuse a folder that cannot be made, for a file stands there or above."""
-    stands = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
-    if not stands.is_dir():
-        raise FinetuningError(tr("{file} is no folder. Take another place for --out.", file=stands))
-
-
 def new_folder(folder: Path) -> None:
-    """Refuse a folder to write that holds something, or in whose place a file stands."""
-    no_file_in_place(folder)
+    """Refuse a folder to write that holds something, or cannot be written."""
+    sure_place(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise FinetuningError(tr("{folder} is not empty. Take a new folder for --out.", folder=folder))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nacre.errors import FinetuningError
+from nacre.eval.items import write_rows
 from nacre.finetuning.importing import as_row, form_of
-from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import tr
 from nacre.text.strict_json import to_json
 
@@ -110,8 +110,7 @@ def read_rows(path: Path) -> tuple[list[Row], list[str]]:
 
 def save_rows(rows: Sequence[Row], path: Path) -> None:
     """Write rows as JSON Lines, for their owner alone."""
-    private_folder(path.parent)
-    atomic_write(path, "".join(to_json(row.to_dict(), ensure_ascii=False) + "\n" for row in rows))
+    write_rows(path, (row.to_dict() for row in rows))
 
 
 def data_print(rows: Sequence[Row]) -> str:
@@ -142,15 +141,12 @@ def _objects(path: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, A
     for number, item in listed:
         try:
             data = json.loads(item) if isinstance(item, str) else item
+            if not isinstance(data, dict):
+                raise ValueError(tr("no object of JSON."))
         except (ValueError, RecursionError) as error:
             problems.append(tr("{name}, row {number}: {error}", name=path.name, number=number, error=error))
-            continue
-        if isinstance(data, dict):
-            yield number, data
         else:
-            problems.append(
-                tr("{name}, row {number}: {error}", name=path.name, number=number, error=tr("no object of JSON."))
-            )
+            yield number, data
 
 
 def _row(data: Mapping[str, Any]) -> Row:

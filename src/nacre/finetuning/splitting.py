@@ -12,6 +12,7 @@ import numpy as np
 
 from nacre.eval.metrics import tokens
 from nacre.finetuning.rows import Row, Split, with_split
+from nacre.text.language import language_of
 
 SHARES: Mapping[Split, float] = {"train": 0.7, "valid": 0.15, "test": 0.15}
 _HASHES, _BAND, _SHINGLE = 64, 4, 8  # a pair that shares 70 % of its shingles meets in a band with p > 0.98
@@ -84,6 +85,24 @@ def split_rows(rows: Sequence[Row], seed: int) -> list[Row]:
     wanted = sides({key: key for key in keys}, Counter(row.document or row.asked for row in loose), seed)
     few = len(keys) < 10  # nothing can be held out of so little
     return [r if r.split else with_split(r, "train" if few else wanted[r.document or r.asked]) for r in rows]
+
+
+def interleaved(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Rows in an order of which every stretch is like the whole, since a short training sees but the first of them:
+    kinds and languages evenly spread, and a question with its passage beside the same question without it.
+    """
+    asked: dict[str, list[Row]] = {}
+    for row in rows:
+        asked.setdefault(row.asked, []).append(row)
+    alike: dict[tuple[str, ...], list[list[Row]]] = {}
+    for question, group in asked.items():
+        alike.setdefault((language_of(question), *sorted({row.kind for row in group})), []).append(group)
+    chance, placed = random.Random(seed), []
+    for groups in alike.values():
+        chance.shuffle(groups)
+        shift = chance.random()
+        placed += [((n + shift) / len(groups), group) for n, group in enumerate(groups)]
+    return [row for _, group in sorted(placed, key=lambda found: found[0]) for row in group]
 
 
 def leaks(rows: Iterable[Row], questions: Iterable[str]) -> list[Row]:

@@ -15,14 +15,13 @@ from typing import Any
 from nacre.connectors.models.local_weights import Base, load_weights, local_base
 from nacre.errors import FinetuningError, NacreError
 from nacre.extras import need, need_all
-from nacre.finetuning.card import facts, write_card
-from nacre.finetuning.curves import write_curves
+from nacre.finetuning.card import facts, write_card, write_curves
 from nacre.finetuning.encoding import Encoder, fitting
 from nacre.finetuning.methods import METHODS, adapter, trainer_class
-from nacre.finetuning.plan import PLAN, Plan
+from nacre.finetuning.plan import PASSES, PLAN, VIRTUAL, Plan
 from nacre.finetuning.quiet import alone, patient_threads
 from nacre.finetuning.rows import Row, read_rows, save_rows
-from nacre.finetuning.splitting import leaks, split_rows
+from nacre.finetuning.splitting import interleaved, leaks, split_rows
 from nacre.finetuning.watching import Progress, claimed, explained, last_checkpoint, out_of_memory, watcher
 from nacre.text.language import listed, tr
 
@@ -83,9 +82,11 @@ def prepare(plan: Plan, exclude: Sequence[str] = ()) -> Prepared:
             )
         )
     rows = split_rows(rows, plan.seed)
-    train = [row for row in rows if row.split == "train"]
+    train = interleaved([row for row in rows if row.split == "train"], plan.seed)
     if not train:
-        raise FinetuningError(tr("{data} has no row of the split train.", data=plan.data))
+        raise FinetuningError(
+            tr("{data} has no row of the split train. Mark some so, or leave out the field of all.", data=plan.data)
+        )
     held_out = [row for row in rows if row.split != "train"]
     found = leaks(train, [*exclude, *(row.asked for row in held_out if row.question)])
     if found:
@@ -166,10 +167,12 @@ class _Run:
     """One trainer, built from a plan."""
 
     def __init__(self, plan: Plan, base: Base, prepared: Prepared, on_progress: Progress | None) -> None:
-        self.plan, self.base, self.prepared, self.began = plan, base, prepared, time.monotonic()
         method = METHODS[plan.method]
+        self.base, self.prepared, self.began = base, prepared, time.monotonic()
         model, tokenizer = load_trainable(base.place, plan.method)
-        virtual = plan.virtual if plan.method in ("prefix", "prompt", "ptuning") else 0
+        width = model.config.get_text_config().hidden_size
+        self.plan = plan = replace(plan, rate=plan.learning_rate(width))
+        virtual = plan.virtual if plan.method in VIRTUAL else 0
         self.encoder = Encoder.of(model, tokenizer, virtual)
         rows, self.misfits = fitting(prepared.train, self.encoder)
         valid = [row for row in prepared.valid if self.encoder.fits(row)][:_LOOKED_AT] if plan.patience else []
@@ -177,10 +180,10 @@ class _Run:
         self.watch = watcher(plan, on_progress)
         self.tokenizer = tokenizer
         trl, datasets = need("trl", extra="finetune"), need("datasets", extra="finetune")
-        examples = method.examples(rows, self.encoder, plan)
-        looked_at = method.examples(valid, self.encoder, plan) if valid and method.trainer != "GRPO" else []
+        examples = method.examples(rows, self.encoder)
+        looked_at = method.examples(valid, self.encoder) if valid and method.trainer != "GRPO" else []
         together = plan.batch * plan.accumulation * int(os.environ.get("WORLD_SIZE", "1"))
-        steps = plan.steps or 3 * math.ceil(len(examples) / together)
+        steps = plan.steps or PASSES * math.ceil(len(examples) / together)
         config = getattr(trl, f"{method.trainer}Config")
         settings = {**_settings(plan, steps, bool(looked_at), model), **method.settings(plan)}
         own: dict[str, Any] = {"reward_funcs": _rewards()} if method.trainer == "GRPO" else {}
@@ -273,20 +276,19 @@ def _settings(plan: Plan, steps: int, evaluated: bool, model: Any) -> dict[str, 
         "max_steps": steps,
         "per_device_train_batch_size": plan.batch,
         "gradient_accumulation_steps": plan.accumulation,
-        "learning_rate": plan.learning_rate,
+        "learning_rate": plan.rate,
         "warmup_steps": steps // 10,
         "lr_scheduler_type": "cosine",
         "seed": plan.seed,
         "data_seed": plan.seed,
+        "train_sampling_strategy": "sequential",  # as `interleaved` has put them
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,
         "logging_steps": 1,
-        "logging_first_step": True,
         "logging_nan_inf_filter": False,
         "report_to": "none",
         "disable_tqdm": True,
-        "push_to_hub": False,
         "bf16": _bfloat16(plan, model),
         "use_cpu": not need("torch", extra="finetune").accelerator.is_available(),
         "activation_checkpointing": False,

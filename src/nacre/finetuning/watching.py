@@ -61,7 +61,7 @@ def _at_step(plan: Plan, step: int) -> str:
         "say.",
         step=step,
         kept=_last_good(plan),
-        rate=plan.learning_rate / 5,
+        rate=f"{(plan.rate or 0) / 5:.1g}",
     )
 
 

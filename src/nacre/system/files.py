@@ -9,10 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from nacre.errors import UsageError
+from nacre.text.language import os_reason, tr
 
 _FOLDER, _FILE = 0o700, 0o600
 _OTHERS = 0o077
@@ -27,6 +31,21 @@ def private_folder(path: Path) -> None:
             raise
         private_folder(path.parent)
         path.mkdir(_FOLDER, exist_ok=True)
+
+
+def sure_place(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written, by trying: the modes of /proc or of a full disk do not say it."""
+    stands = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not stands.is_dir():
+        raise UsageError(tr("{file} is no folder. Take another place.", file=stands))
+    try:
+        with tempfile.TemporaryDirectory(dir=stands, prefix=".nacre-"):
+            pass
+    except OSError as error:
+        told = tr(
+            "Nothing can be written in {folder} ({reason}). Take another place.", folder=stands, reason=os_reason(error)
+        )
+        raise UsageError(told) from error
 
 
 def private_file(path: Path | str) -> None:

@@ -21,7 +21,20 @@ from nacre.cli.evaluation.reports import (
     judged,
 )
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, ModelOption, bar, command, console, named, print_json, say, table, tell
+from nacre.cli.output import (
+    JsonFlag,
+    KbOption,
+    ModelOption,
+    bar,
+    command,
+    console,
+    file_to_write,
+    named,
+    print_json,
+    say,
+    table,
+    tell,
+)
 from nacre.cli.serve import kept
 from nacre.errors import UsageError
 from nacre.text.language import N_, tr
@@ -206,7 +219,10 @@ def check(
 def history(
     folders: Annotated[list[Path], Argument(help=tr("Folders of --out, in any number."))],
     last: Annotated[int, Option("--last", min=1, help=tr("How many runs."))] = 20,
-    out: Annotated[Path | None, Option("--out", help=tr("Write a page with a line for each figure (.html)."))] = None,
+    out: Annotated[
+        Path | None,
+        Option("--out", callback=file_to_write, help=tr("Write a page with a line for each figure (.html).")),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.eval import history as runs

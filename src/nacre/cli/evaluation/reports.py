@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from nacre.cli.output import JsonFlag, command, console, print_json, say, table, warn
+from nacre.cli.output import JsonFlag, command, console, file_to_write, folder_to_write, print_json, say, table, warn
 from nacre.cli.output import bar as bar
 from nacre.errors import UsageError
 from nacre.text.language import tr
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from nacre.eval.gate import Change
     from nacre.eval.report import Report
 
-OutOption = Annotated[Path | None, Option("--out", help=tr("Folder for report.json, report.md and report.html."))]
+OutOption = Annotated[
+    Path | None,
+    Option("--out", callback=folder_to_write, help=tr("Folder for report.json, report.md and report.html.")),
+]
 WorkersOption = Annotated[int, Option("--workers", min=1, help=tr("Questions at a time."))]
 ReportFile = Annotated[Path, Argument(help=tr("A report.json, or its folder."))]
-FileOption = Annotated[Path, Option("--out", help=tr("The file to write (.jsonl)."))]
+FileOption = Annotated[Path, Option("--out", callback=file_to_write, help=tr("The file to write (.jsonl)."))]
 Limit = Annotated[int | None, Option("--limit", min=1, help=tr("Only the first N questions."))]
 AllowMissing = Annotated[bool, Option("--allow-missing", help=tr("Let questions stand in one of the two runs only."))]
 Anchors = Annotated[
@@ -54,8 +57,12 @@ def _options(
     max_failed: Annotated[
         float, Option("--max-failed", min=0, max=1, help=tr("Share of questions that may fail before exit 2."))
     ] = MAX_FAILED,
-    junit: Annotated[Path | None, Option("--junit", help=tr("Write JUnit XML, one test a question."))] = None,
-    csv: Annotated[Path | None, Option("--csv", help=tr("Write a table, one row a question."))] = None,
+    junit: Annotated[
+        Path | None, Option("--junit", callback=file_to_write, help=tr("Write JUnit XML, one test a question."))
+    ] = None,
+    csv: Annotated[
+        Path | None, Option("--csv", callback=file_to_write, help=tr("Write a table, one row a question."))
+    ] = None,
     workers: WorkersOption = 1,
     price: Annotated[
         str | None, Option("--price", help=tr("Price of a million tokens read and written: 0.25,2"))

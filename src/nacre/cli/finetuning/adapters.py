@@ -15,7 +15,19 @@ from typer import Argument, Option
 from nacre.cli.evaluation.reports import Limit, OutOption, bar
 from nacre.cli.finetuning.data import ExcludeOption, asked_in
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, command, console, folder, print_json, progress, say, table, tell, warn
+from nacre.cli.output import (
+    JsonFlag,
+    command,
+    console,
+    folder,
+    folder_to_write,
+    print_json,
+    progress,
+    say,
+    table,
+    tell,
+    warn,
+)
 from nacre.errors import UsageError
 from nacre.text.language import N_, listed, tr
 
@@ -46,7 +58,7 @@ _Adapter = Annotated[Path, Argument(help=tr("A folder that was trained."))]
 def train(
     base: Annotated[str, Option("--base", help=tr("transformers:FOLDER, a .gguf file, or dashscope:qwen3-8b."))],
     data: Annotated[Path, Option("--data", help=tr("Rows, from `nacre finetune data`."))],
-    out: Annotated[Path, Option("--out", help=tr("Folder of the adapter."))],
+    out: Annotated[Path, Option("--out", callback=folder_to_write, help=tr("Folder of the adapter."))],
     method: _Method = "lora",
     steps: Annotated[int | None, Option("--steps", min=1, help=tr("Without it, three passes."))] = None,
     minutes: Annotated[float | None, Option("--minutes", min=0, help=tr("Stop after so many."))] = None,
@@ -208,7 +220,7 @@ def _cell(summary: dict[str, Any], metric: str) -> str:
 @command("finetune merge", N_("Merge a LoRA adapter into its base, and compare both before it is kept."))
 def merge(
     adapter: _Adapter,
-    out: Annotated[Path, Option("--out", help=tr("Folder of the merged model."))],
+    out: Annotated[Path, Option("--out", callback=folder_to_write, help=tr("Folder of the merged model."))],
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.finetuning.merging import merge as merged

@@ -11,7 +11,7 @@ from typer import Option
 
 from nacre.cli.evaluation.reports import FileOption, bar
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, command, folder, print_json, say, tell, warn
+from nacre.cli.output import JsonFlag, KbOption, command, folder, folder_to_write, print_json, say, tell, warn
 from nacre.errors import UsageError
 from nacre.text.language import N_, listed, tr
 
@@ -136,7 +136,7 @@ def _show(figures: dict[str, object], as_json: bool, out: Path) -> None:
 @command("finetune encoder", N_("Tune the encoder of a knowledge base; kept only where search surely gains."))
 def encoder(
     kb: KbOption,
-    out: Annotated[Path, Option("--out", help=tr("Folder of the encoder."))],
+    out: Annotated[Path, Option("--out", callback=folder_to_write, help=tr("Folder of the encoder."))],
     steps: Annotated[int | None, Option("--steps", min=1, help=tr("Without it, one pass."))] = None,
     base: Annotated[str | None, Option("--base", help=tr("Encoder to begin with."))] = None,
     questions: Annotated[
