@@ -55,7 +55,6 @@ def data(
     from nacre.connectors.models import load_model
     from nacre.finetuning.building import Built, build_rows
     from nacre.finetuning.exchanges import read_exchanges, rows_of
-    from nacre.finetuning.plan import no_file_in_place
     from nacre.finetuning.preview import preview
     from nacre.finetuning.rows import FORMS, read_rows, save_rows
     from nacre.finetuning.splitting import leaks, split_rows
@@ -64,9 +63,6 @@ def data(
         raise UsageError(tr("There is no form {form!r}; there are {known}.", form=form, known=listed(FORMS)))
     if kb is None and not imported:
         raise UsageError(tr("Give --kb FOLDER, or --import FILE."))
-    if out.is_dir():
-        raise UsageError(tr("{out} is a folder. Name a file of rows for --out.", out=out))
-    no_file_in_place(out.parent)
     measured, built, problems, knowledge = asked_in(exclude), Built(), list[str](), opened(kb) if kb else None
     if knowledge and form != "thumbs" and (count or questions):
         with bar(as_json, tr("Making questions")) as show:
