@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from nacre.connectors.models.keys import key_of
 from nacre.connectors.models.provider import Provider
 from nacre.connectors.models.providers import find_provider
 from nacre.connectors.timed_http import exchange
@@ -78,9 +77,8 @@ class Service:
         if plan.method not in ("lora", "full", "dpo"):
             raise FinetuningError(tr("A service trains by lora, full or dpo, not by {method}.", method=plan.method))
         self.plan, self.provider, self.dialect = plan, provider, DIALECTS[provider.name]
-        self.model, self.url = provider.read(rest)
+        self.model, self.url, self.key = provider.place(rest, {}, "urllib", plan.base)
         self.host = str(urlsplit(self.url).hostname)
-        self.key = key_of(provider, None, self.url, "urllib", provider.name)
         prepared = prepare(plan, exclude)
         self.rows, self.all_rows, self.problems = prepared.train, prepared.rows, prepared.problems
         self.price = price
