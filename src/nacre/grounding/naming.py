@@ -22,7 +22,8 @@ _COMPARES = re.compile(
 )
 _SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
 _COMPARED = 6  # things
-_DOUBTFUL = 0.35  # how much a number or a capitalised word names, beside an identifier or the key of a row
+# How much a number and a capitalised word name, beside an identifier or the key of a row.
+_NUMBERED, _CAPITAL = 0.35, 0.1
 
 
 def compared(text: str) -> list[str]:
@@ -47,10 +48,10 @@ def compared(text: str) -> list[str]:
     return [text]
 
 
-def names(text: str, terms: Sequence[str]) -> dict[str, float]:
+def told_by_name(text: str, terms: Sequence[str]) -> dict[str, float]:
     """What tells one thing from its like; years are told by titles."""
-    doubtful = [match[0] for match in NAME.finditer(text)]
-    doubtful += [next(filter(None, match.groups())) for match in _NUMBER.finditer(YEAR.sub(" ", text))]
-    found = {term: _DOUBTFUL for name in doubtful for term in words(name)}
+    found = {term: _CAPITAL for match in NAME.finditer(text) for term in words(match[0])}
+    numbers = (next(filter(None, match.groups())) for match in _NUMBER.finditer(YEAR.sub(" ", text)))
+    found |= {term: _NUMBERED for number in numbers for term in words(number)}
     found |= {term: 1.0 for match in IDENTIFIER.finditer(text) for term in words(match[0]) if not term.isalpha()}
     return {term: weight for term, weight in found.items() if term in terms}
