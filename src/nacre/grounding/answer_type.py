@@ -76,13 +76,14 @@ def by_nouns(question: str) -> str:
     return _MEASURES.sub(lambda found: _DIMENSIONS[found[0].casefold()], question)
 
 
-def candidates(sentence: str, kind: Kind, names: frozenset[str] = frozenset()) -> list[Span]:
+def candidates(sentence: str, kind: Kind, names: frozenset[str] | None = None) -> list[Span]:
     """Where things of a kind stand in a sentence.
 
     Args:
         kind: the kind looked for; "any" finds nothing.
         names: what other sentences write with a capital, as index terms: the word that opens a sentence is a name only
-            where it is among them.
+            where it is among them, and what a person or a place is called without one counts as well ("the manager",
+            "at the gate"). None takes every capital for a name.
 
     Returns:
         (start, end) in characters; spans may overlap.
@@ -94,15 +95,18 @@ def candidates(sentence: str, kind: Kind, names: frozenset[str] = frozenset()) -
     language: Language = language_of(sentence)
     found = _tagged(sentence, _TAGS[kind]) if language == "zh" else []
     if kind == "place":
-        return found + [m.span(m.lastgroup or 0) for m in _PLACE.finditer(sentence)]
-    found += [m.span() for m in _NAMED[kind].finditer(sentence)]
-    return found + [m.span() for m in _NAME.finditer(sentence) if _is_name(m, names)]
+        places = _PLACE.finditer(sentence)
+        return found + [m.span(m.lastgroup or 0) for m in places if names is not None or m.lastgroup != "spot"]
+    found += [m.span() for m in _NAME.finditer(sentence) if _is_name(m, names)]
+    return found + [m.span() for m in _NAMED[kind].finditer(sentence) if names is not None]
 
 
-def _is_name(found: re.Match[str], names: frozenset[str]) -> bool:
+def _is_name(found: re.Match[str], names: frozenset[str] | None) -> bool:
     """Whether capitals name somebody: not "The", not the word that any sentence opens with, not what "in" leads to."""
     said = [term for term in words(found[0]) if term not in stopwords()]
-    if not said or said[0].startswith(_MONTHS) or _IN.search(found.string, 0, found.start()) or _IN.match(found[0]):
+    if not said or names is None:
+        return bool(said)
+    if _IN.search(found.string, 0, found.start()) or _IN.match(found[0]):
         return False
     return bool(found.start() or len(said) > 1 or found[0][1:] != found[0][1:].lower() or said[0] in names)
 
@@ -119,9 +123,7 @@ def _tagged(sentence: str, tags: tuple[str, ...]) -> list[Span]:
     return found
 
 
-def answers_in(
-    sentence: str, expectation: Expectation, asked: frozenset[str], names: frozenset[str] = frozenset()
-) -> set[str]:
+def answers_in(sentence: str, expectation: Expectation, asked: frozenset[str]) -> set[str]:
     """The possible answers that a sentence names, in a form that is alike in every sentence that names the same.
 
     Args:
@@ -135,7 +137,7 @@ def answers_in(
     kind = expectation.kind
     if kind in ("any", "reason"):
         return {term for term in words(body) if len(term) > 1} - asked
-    literals = [(body[start:end].strip().casefold(), body[end : end + 1]) for start, end in candidates(body, kind, names)]
+    literals = [(body[start:end].strip().casefold(), body[end : end + 1]) for start, end in candidates(body, kind)]
     if kind == "number":
         found = {text + unit if unit in _COUNTED and text[-1] not in "%‰" else text for text, unit in literals}
         return {text for text in found if text not in _VAGUE and not re.fullmatch(r"(?:1[89]|20)\d\d年?", text)} - asked

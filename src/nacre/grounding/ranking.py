@@ -177,7 +177,6 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
             question,
             sentence,
             frozenset(there),
-            names,
             {
                 **_features(question, sentence, weights, names),
                 "other_year": float(year[sentence.passage]),
@@ -202,20 +201,14 @@ def _strangers(found: Sequence[_Sentence], named: Sequence[dict[str, float]]) ->
     return [lack - least[frozenset(there)] for there, lack in zip(named, lacks, strict=True)]
 
 
-def _evidence(
-    question: Question,
-    sentence: _Sentence,
-    named: frozenset[str],
-    names: frozenset[str],
-    features: dict[str, float],
-) -> Evidence:
+def _evidence(question: Question, sentence: _Sentence, named: frozenset[str], features: dict[str, float]) -> Evidence:
     return Evidence(
         sentence.passage,
         sentence.start,
         sentence.end,
         sum(WEIGHTS[name] * value for name, value in features.items()),
         features,
-        frozenset(answers_in(sentence.text, question.expectation, question.asked, names) - stopwords()),
+        frozenset(answers_in(sentence.text, question.expectation, question.asked) - stopwords()),
         _is_statement(question, sentence),
         sentence.header,
         bool(sentence.row),
