@@ -203,9 +203,7 @@ def measured(question: Question, passages: Sequence[Passage], found: Sequence[Ev
     }
 
 
-def _lacking(
-    question: Question, passages: Sequence[Passage], best: Evidence
-) -> tuple[list[str], list[str], set[str]]:
+def _lacking(question: Question, passages: Sequence[Passage], best: Evidence) -> tuple[list[str], list[str], set[str]]:
     """What is asked for, what of it the best passage lacks, and what it holds."""
     there = {term for part in passages[best.passage] for term, _ in told_apart(part)}
     if len(question.names) > 1:  # of things that are compared, each passage may name one

@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
@@ -28,19 +28,19 @@ WEIGHTS = {
     "coverage": 7.13,
     "adjacency": 3.92,
     "before": 3.15,
-    "above": 5.61,
     "order": 4.76,
     "near": 1.55,
     "unnamed": -1.3,
     "focus": 2.46,
     "rarest": 1.24,
-    "question": -2.18,
     "fragment": -1.12,
     "kin": 2.4,
     "leans": 2.67,
     "after": 1.85,
+    # By hand: too rare in the sets to be learned, or never to be outweighed by likeness.
+    "above": 5.61,
+    "question": -2.18,
     "unit": 3.0,
-    # By hand: too rare in the sets to be learned, and never to be outweighed by likeness.
     "other_year": -4.0,
     "stranger": -14.0,
 }
@@ -136,7 +136,9 @@ def analyse(question: str) -> Question:
     terms = terms[:_TERMS]
     language = language_of(text)
     pairs = frozenset(_pairs(text, asked, language))
-    return Question(text, language, terms, frozenset(asked), pairs, told_by_name(text, terms), kind, frozenset(compounds(text)))
+    return Question(
+        text, language, terms, frozenset(asked), pairs, told_by_name(text, terms), kind, frozenset(compounds(text))
+    )
 
 
 def compounds(text: str) -> Iterator[tuple[str, str]]:
@@ -349,27 +351,31 @@ def _features(
 ) -> dict[str, float]:
     total = sum(weights.values()) or 1.0
     here = sentence.terms
-    matched = [term for term in question.terms if term in here]
     missing = [term for term in question.terms if term not in here]
-    coverage = sum(weights[term] for term in matched) / total
+
+    def share(terms: Collection[str], of: Sequence[str] = missing) -> float:
+        return sum(weights[term] for term in of if term in terms) / total
+
     pairs = _pairs(sentence.text, [term for term, _ in sentence.located], question.language)
-    named = _named(question, sentence, names)
+    named, unit = _named(question, sentence, names), question.expectation.unit
+    before = share(sentence.before)
     return {
-        "coverage": coverage,
+        "coverage": share(here, question.terms),
         "adjacency": len(pairs & question.pairs) / (len(question.pairs) or 1),
-        "before": sum(weights[term] for term in missing if term in sentence.before) / total,
-        "above": sum(weights[term] for term in missing if term in sentence.above) / total,
+        "before": before,
         "order": 1 / (1 + sentence.passage),
         "near": _nearness(question, sentence, named),
         "unnamed": float(question.expectation.kind != "any" and not named),
         "focus": _focus(question, sentence, named),
-        "rarest": max((weights[term] for term in matched), default=0.0) / (max(weights.values(), default=1.0) or 1.0),
-        "question": float(sentence.text[-1] == "?"),
+        "rarest": max((weights[term] for term in question.terms if term in here), default=0.0)
+        / (max(weights.values(), default=1.0) or 1.0),
         "fragment": float(len(sentence.located) < 5),
-        "kin": sum(weights[term] for term in missing if any(_kin(term, other) for other in here)) / total,
-        "leans": float(bool(_LEANS.match(sentence.text))) * sum(weights[term] for term in missing if term in sentence.before) / total,
-        "after": sum(weights[term] for term in missing if term in sentence.after) / total,
-        "unit": float(bool(question.expectation.unit and question.expectation.unit.search(sentence.text))),
+        "kin": share([term for term in missing if any(_kin(term, other) for other in here)]),
+        "leans": before if _LEANS.match(sentence.text) else 0.0,
+        "after": share(sentence.after),
+        "above": share(sentence.above),
+        "question": float(sentence.text[-1] == "?"),
+        "unit": float(unit is not None and unit.search(sentence.text) is not None),
     }
 
 
