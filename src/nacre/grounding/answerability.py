@@ -18,7 +18,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
-from nacre.grounding.ranking import OTHER_KIND, Evidence, Passage, Question, compounds, prior, told_apart
+from nacre.grounding.naming import OTHER_KIND, compounds, told_apart
+from nacre.grounding.ranking import Evidence, Passage, Question, prior
 from nacre.grounding.stopwords import stopwords
 from nacre.text.words import words
 

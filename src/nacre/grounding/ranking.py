@@ -1,8 +1,7 @@
 """How well the sentences of some passages support an answer to a question, by their words alone.
 
-No model and no weights file: a dozen features of the kind that question answering used before neural readers
-(weighted overlap, adjacency, expected answer type, context), joined linearly. The weights were learned by
-`bench/quote_weights.py`, which also shows what they reach on sets that they were not learned on.
+No model and no weights file: features of the kind that question answering used before neural readers (weighted overlap,
+expected answer type, context), joined linearly. `bench/quote_weights.py` learned them and shows what they reach.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
-from nacre.grounding.naming import YEAR, told_by_name
+from nacre.grounding.naming import YEAR, compounds, told_apart, told_by_name
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
 from nacre.text.tables import is_row
-from nacre.text.words import located_words, words
+from nacre.text.words import words
 
 WEIGHTS = {
     "coverage": 7.13,
@@ -46,7 +45,6 @@ WEIGHTS = {
 }
 
 _DIGIT = re.compile(r"\d")
-OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
 _INSIDE = re.compile(r"(?:(?<=[^\W_]\s)|(?<=[,;(|/&]\s)|(?<=[(|/\t]))[A-Z][\w'-]*|\b[A-Z][\w'-]+(?= [A-Z])")  # names
@@ -141,29 +139,12 @@ def analyse(question: str) -> Question:
     )
 
 
-def compounds(text: str) -> Iterator[tuple[str, str]]:
-    """Neighbours of which none is a function word: sick leave."""
-    for (one, at), (other, then) in itertools.pairwise(sorted(told_apart(text), key=lambda term: term[1])):
-        beside = text[at:then].count(" ") == 1 if one.isascii() else at + len(one) == then
-        if beside and stopwords().isdisjoint((one, other)):
-            yield one, other
-
-
-def told_apart(text: str) -> list[tuple[str, int]]:
-    """The terms of a text and where they stand: 陪产假 is no 产假."""
-    return [
-        (text[at - 1] + term, at - 1) if at and text[at - 1] in OTHER_KIND and not term.isascii() else (term, at)
-        for term, at in located_words(text)
-    ]
-
-
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     """Weigh every sentence of some passages."""
     found = [sentence for n, passage in enumerate(passages) for sentence in _sentences(n, *passage)]
-    names = frozenset[str]()
-    if question.expectation.kind == "person":
-        told = (one.text for one in found if not is_heading(one.text))  # of a heading any word may have a capital
-        names = frozenset(term for text in told for name in _INSIDE.findall(text) for term in words(name))
+    who = question.expectation.kind == "person"
+    told = (one.text for one in found if who and not is_heading(one.text))  # of a heading any word may have a capital
+    names = frozenset(term for text in told for name in _INSIDE.findall(text) for term in words(name))
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
     year = [_names_another_year(question.text, passage[1]) for passage in passages]

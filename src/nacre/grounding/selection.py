@@ -117,8 +117,7 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
     if _by_words(question, sources, 1, relevance).sure != "answer":
         coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
         found = [(sources[one.passage], one) for one in every if one.statement and coded <= one.said]
-        foreign = [(s, one) for s, one in found if writing_of(s.text) != mine and _tells(s.text, one)]
-        places += foreign[:_COMPARED]
+        places += [(s, one) for s, one in found if writing_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
     return [(s.n, one.start, _spoken(one, s)) for s, one in places]
 
 
@@ -194,11 +193,8 @@ def _by_words(
         ]
         tried = (_selected(other, sources, sentences, relevance) for other in others)
         return next((one for one in tried if one.quotes), Selection())
-    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], _surest(found))
-
-
-def _surest(found: Sequence[Selection]) -> Sure:
-    return "answer" if any(one.sure == "answer" for one in found) else "closest"
+    surest: Sure = "answer" if any(one.sure == "answer" for one in found) else "closest"
+    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], surest)
 
 
 def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
@@ -231,7 +227,7 @@ def _selected(
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
     first = chosen[0]
-    chosen.sort(key=lambda item: (_since(item, sources), item.passage != first.passage, item.passage, item.start))
+    chosen.sort(key=lambda item: (sources[item.passage].valid, item.passage != first.passage, item.passage, item.start))
     return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
 
 
@@ -248,10 +244,6 @@ def _heading_that_answers(
     heading = next((item for item in reversed(above) if is_heading(text[item.start : item.end])), None)
     numbered = heading and heading.start and any(char.isdigit() for char in text[heading.start : heading.end])
     return heading if numbered else None
-
-
-def _since(item: Evidence, sources: Sequence[Source]) -> str:
-    return sources[item.passage].valid
 
 
 def _quote(item: Evidence, source: Source) -> Quote:
