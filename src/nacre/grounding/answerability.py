@@ -46,6 +46,7 @@ REFUSE_BELOW = {"titled": 0.13, "loose": 0.4, "base": 0.18}
 # three are refused or say so, of ten answerable ones eight are answered without it).
 CLOSEST_BELOW = {"titled": 0.38, "loose": 0.4, "base": 0.5}
 _MISSING = 0.5  # the share of the question that the best passage lacks: it is about something else of the kind
+_NEARLY = 4.0  # score points behind the best sentence, within which another is quoted beside it
 _LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _DEFINED = 2  # content words by which a sentence may tell an attribute without naming it: "The lamp is pale green."
@@ -67,10 +68,14 @@ def sureness(
     kind, features, probability = _judged(question, passages, found, relevance)
     if probability < REFUSE_BELOW[kind]:
         return "nothing"
-    doubts = (_lacks_identifier, _names_only, _names_none, _is_of_another_kind)
+    doubts = (_lacks_identifier, _names_only, _is_of_another_kind)
     near = probability < CLOSEST_BELOW[kind] or (
         kind != "loose"
-        and (features["missing"] >= _MISSING or any(doubt(question, passages, _best(found)) for doubt in doubts))
+        and (
+            features["missing"] >= _MISSING
+            or _names_none(question, found)
+            or any(doubt(question, passages, _best(found)) for doubt in doubts)
+        )
     )
     return "closest" if near else "answer"
 
@@ -120,10 +125,13 @@ def _names_only(question: Question, passages: Sequence[Passage], best: Evidence)
     return bool(terms - thing) and not (terms - thing) & best.said and len(more) > _DEFINED
 
 
-def _names_none(question: Question, _: Sequence[Passage], best: Evidence) -> bool:
-    """Whether the best sentence names nothing of the kind that is asked for: nobody, no place, no number."""
-    kind = question.expectation.kind
-    return kind in ("person", "place", "number") and bool(best.features["unnamed"]) and not best.row
+def _names_none(question: Question, found: Sequence[Evidence]) -> bool:
+    """Whether the best sentence names nothing of the kind that is asked for, nor one beside it that is nearly as good:
+    nobody, no place, no number.
+    """
+    best, kind = _best(found), question.expectation.kind
+    near = (item for item in found if item.passage == best.passage and item.score >= best.score - _NEARLY)
+    return kind in ("person", "place", "number") and not best.row and all(item.features["unnamed"] for item in near)
 
 
 def _is_of_another_kind(question: Question, passages: Sequence[Passage], best: Evidence) -> bool:
