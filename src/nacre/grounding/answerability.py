@@ -142,8 +142,8 @@ def _is_of_another_kind(question: Question, passages: Sequence[Passage], best: E
     if lacking := lacking & {before for before, _ in question.compounds}:
         lacking -= _said(passages)
     wanted = {noun for before, noun in question.compounds if before in lacking}
-    said = compounds(passages[best.passage][0][best.start : best.end]) if wanted else ()
-    return any(noun in wanted and before not in question.asked for before, noun in said)
+    said = compounds(passages[best.passage][0][best.start : best.end])
+    return bool(wanted) and any(noun in wanted and before not in question.asked for before, noun in said)
 
 
 def _kind(passages: Sequence[Passage], relevance: float | None) -> str:
