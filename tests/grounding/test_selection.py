@@ -224,3 +224,45 @@ def test_every_quote_stands_in_its_source(question: str, text: str) -> None:
     for quote in select(question, [source, GRADES]).quotes:
         assert 0 <= quote.start < quote.end
     assert isinstance(said(question, source, GRADES), str)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "sure"),
+    [
+        ("Who founded the library?", "Membership is free. The library was founded in a mill in 1911.", "closest"),
+        ("Who founded the library?", "Jakob Rehn founded the library in a mill in 1911.", "answer"),
+        ("Who approves the order?", "The order is approved by the head of purchasing.", "answer"),
+        ("Where is the order signed?", "The order is signed by Jakob Rehn.", "closest"),
+        ("Where is the order signed?", "The order is signed at the front desk.", "answer"),
+        ("How many days of sick leave are there?", "There are 26 days of annual leave.", "closest"),
+        ("How many days of annual leave are there?", "There are 26 days of annual leave.", "answer"),
+        ("水塔是谁建的？", "水塔由恒信公司建成。", "answer"),
+    ],
+)
+def test_an_answer_names_what_is_asked_for_or_is_only_the_closest(question: str, text: str, sure: str) -> None:
+    assert select(question, [Source(1, text, "Notes")]).sure == sure
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        (
+            "How heavy is the M7?",
+            "The M7 is a saw.\nNoise 60 dB, mass 4.2 kg.\nThe M7 is sold in 8 towns.",
+            "mass 4.2 kg",
+        ),
+        ("服务电话是多少？", "服务电话全天开通。\n服务：010-5550-0000，请按一。", "010-5550-0000"),
+    ],
+)
+def test_what_is_measured_is_answered_in_its_unit(question: str, text: str, quoted: str) -> None:
+    assert quoted in said(question, Source(1, text, "M7 服务"))
+
+
+def test_of_sentences_that_lie_close_the_one_that_means_it_is_chosen() -> None:
+    lines = [f"The ferry of the {name} line stops here." for name in ("red", "blue", "green")]
+    source = Source(1, " ".join(lines), "Ferries")
+    places = to_compare("Which ferry stops here at night?", [source])
+    assert [text for *_, text in places] == lines
+    nearness = [(n, start, float(text == lines[2]) * 4, None) for n, start, text in places]
+    chosen = select("Which ferry stops here at night?", [source], 1, nearness=nearness).quotes
+    assert [source.text[quote.start : quote.end] for quote in chosen] == [lines[2]]

@@ -7,7 +7,7 @@ holds nothing of the expected kind is a poor answer however many words it shares
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from nacre.grounding.stopwords import stopwords
@@ -22,7 +22,10 @@ _DATA = vocabulary(__package__, "answer_type")
 _LISTS = _DATA["lists"]
 _ASKS: dict[Kind, re.Pattern[str]] = {kind: compiled(patterns, _LISTS) for kind, patterns in _DATA["asks"].items()}
 _NAMED: dict[Kind, re.Pattern[str]] = {kind: compiled(patterns, _LISTS) for kind, patterns in _DATA["named"].items()}
-_NAME, _PLACE, _STAMP = (compiled(_DATA["written"][name], _LISTS, flags=0) for name in ("name", "place", "stamp"))
+_NAME, _PLACE, _STAMP, _IN = (
+    compiled(_DATA["written"][name], _LISTS, flags=0) for name in ("name", "place", "stamp", "located")
+)
+_UNITS = [(compiled((asks,), _LISTS), compiled((units,), _LISTS)) for asks, units in _DATA["units"]]
 _FOCUS, _SEVERAL, _WEEKDAY = (compiled(_DATA[name], _LISTS) for name in ("focus", "several", "weekday"))
 _MONTHS: tuple[str, ...] = _LISTS["months"]
 _COUNTED, _VAGUE = frozenset(_DATA["counted"]), frozenset(_DATA["vague"])
@@ -38,11 +41,13 @@ class Expectation:
     Args:
         kind: the kind of thing that answers it; "any" when the question does not say.
         focus: the noun that is asked about, as index terms: `how many *days*`, `哪个*部门*`; may be empty.
+        unit: numbers with the units of what is asked for: `how heavy` in kilograms.
     """
 
     kind: Kind
     focus: tuple[str, ...]
     several: bool
+    unit: re.Pattern[str] | None = field(default=None, repr=False)
 
 
 def expected(question: str) -> Expectation:
@@ -55,7 +60,8 @@ def expected(question: str) -> Expectation:
     kind: Kind = next((kind for kind, pattern in _ASKS.items() if pattern.search(question)), "any")
     noun = _FOCUS.search(question)
     focus = words(next(group for group in noun.groups() if group)) if noun else []
-    return Expectation(kind, tuple(focus), bool(_SEVERAL.search(question)))
+    unit = next((unit for asks, unit in _UNITS if asks.search(question)), None)
+    return Expectation(kind, tuple(focus), bool(_SEVERAL.search(question)), unit)
 
 
 def by_nouns(question: str) -> str:
@@ -70,24 +76,39 @@ def by_nouns(question: str) -> str:
     return _MEASURES.sub(lambda found: _DIMENSIONS[found[0].casefold()], question)
 
 
-def candidates(sentence: str, kind: Kind) -> list[Span]:
+def candidates(sentence: str, kind: Kind, names: frozenset[str] | None = None) -> list[Span]:
     """Where things of a kind stand in a sentence.
 
     Args:
         kind: the kind looked for; "any" finds nothing.
+        names: what other sentences write with a capital, as index terms: the word that opens a sentence is a name only
+            where it is among them, and what a person or a place is called without one counts as well ("the manager",
+            "at the gate"). None takes every capital for a name.
 
     Returns:
         (start, end) in characters; spans may overlap.
     """
-    if kind in _NAMED:
+    if kind in _NAMED and kind != "person":
         return [m.span() for m in _NAMED[kind].finditer(sentence)]
     if kind == "any":
         return []
     language: Language = language_of(sentence)
     found = _tagged(sentence, _TAGS[kind]) if language == "zh" else []
     if kind == "place":
-        return found + [m.span("name") if m["name"] else m.span() for m in _PLACE.finditer(sentence)]
-    return found + [m.span() for m in _NAME.finditer(sentence) if not stopwords().issuperset(words(m[0]))]  # no "The"
+        places = _PLACE.finditer(sentence)
+        return found + [m.span(m.lastgroup or 0) for m in places if names is not None or m.lastgroup != "spot"]
+    found += [m.span() for m in _NAME.finditer(sentence) if _is_name(m, names)]
+    return found + [m.span() for m in _NAMED[kind].finditer(sentence) if names is not None]
+
+
+def _is_name(found: re.Match[str], names: frozenset[str] | None) -> bool:
+    """Whether capitals name somebody: not "The", not the word that any sentence opens with, not what "in" leads to."""
+    said = [term for term in words(found[0]) if term not in stopwords()]
+    if not said or names is None:
+        return bool(said)
+    if _IN.search(found.string, 0, found.start()) or _IN.match(found[0]):
+        return False
+    return bool(found.start() or len(said) > 1 or found[0][1:] != found[0][1:].lower() or said[0] in names)
 
 
 def _tagged(sentence: str, tags: tuple[str, ...]) -> list[Span]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from nacre.text.words import words
+from nacre.grounding.stopwords import stopwords
+from nacre.text.words import located_words, words
 
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 IDENTIFIER = re.compile(r"[A-Za-z]+[-_./]?\d[A-Za-z0-9_./-]*|\d+[-_]?[A-Za-z][A-Za-z0-9_-]*")
@@ -21,8 +23,9 @@ _COMPARES = re.compile(
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
+OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _COMPARED = 6  # things
-_DOUBTFUL = 0.35  # how much a number or a capitalised word names, beside an identifier or the key of a row
+_NUMBERED = 0.35  # how much a number names, beside an identifier or the key of a row; a capital alone, nothing
 
 
 def compared(text: str) -> list[str]:
@@ -47,10 +50,26 @@ def compared(text: str) -> list[str]:
     return [text]
 
 
-def names(text: str, terms: Sequence[str]) -> dict[str, float]:
+def told_by_name(text: str, terms: Sequence[str]) -> dict[str, float]:
     """What tells one thing from its like; years are told by titles."""
-    doubtful = [match[0] for match in NAME.finditer(text)]
-    doubtful += [next(filter(None, match.groups())) for match in _NUMBER.finditer(YEAR.sub(" ", text))]
-    found = {term: _DOUBTFUL for name in doubtful for term in words(name)}
+    found = {term: 0.0 for match in NAME.finditer(text) for term in words(match[0])}
+    numbers = (next(filter(None, match.groups())) for match in _NUMBER.finditer(YEAR.sub(" ", text)))
+    found |= {term: _NUMBERED for number in numbers for term in words(number)}
     found |= {term: 1.0 for match in IDENTIFIER.finditer(text) for term in words(match[0]) if not term.isalpha()}
     return {term: weight for term, weight in found.items() if term in terms}
+
+
+def told_apart(text: str) -> list[tuple[str, int]]:
+    """The terms of a text and where they stand: 陪产假 is no 产假."""
+    return [
+        (text[at - 1] + term, at - 1) if at and text[at - 1] in OTHER_KIND and not term.isascii() else (term, at)
+        for term, at in located_words(text)
+    ]
+
+
+def compounds(text: str) -> Iterator[tuple[str, str]]:
+    """Neighbours of which none is a function word: sick leave."""
+    for (one, at), (other, then) in itertools.pairwise(sorted(told_apart(text), key=lambda term: term[1])):
+        beside = text[at:then].count(" ") == 1 if one.isascii() else at + len(one) == then
+        if beside and stopwords().isdisjoint((one, other)):
+            yield one, other

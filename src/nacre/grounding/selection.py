@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _COMPARED = 40  # sentences whose meaning is looked at
 _WORDS = 0.06  # standard deviations of meaning that a score point of the words is worth
 _STRANGER = 2.0  # that it loses by lacking what names one thing among its like
 _UNNAMED = 0.4  # by naming nothing of the kind that is asked for
+_CLOSE, _APART = 3, 1.5  # sentences of one's own writing whose meaning is looked at; score points that need no look
+_MEANS = 1.5  # score points that a standard deviation of meaning is worth
 _AS_NEAR = 0.3  # that a second sentence may lie behind
 _WIDEST = 40  # columns of a table that is shown as one
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
@@ -88,7 +91,7 @@ def select(
         ['The shop opens at nine.']
     """
     question, sources, relevance = _at_time(question, sources, relevance)
-    said = _by_words(question, sources, sentences, relevance)
+    said = _by_words(question, sources, sentences, relevance, nearness)
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     if not meant.quotes or not said.quotes or meant.sure == "answer":
         return meant if meant.quotes else said
@@ -96,21 +99,26 @@ def select(
 
 
 def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, str]]:
-    """The sentences of sources in another writing, whose meaning is worth a look where the words do not tell.
+    """The sentences whose meaning is worth a look: the first few by their words where they lie close, and where the
+    words do not tell those of sources in another writing.
 
     Returns:
         The number of the source, the start, and what is to be compared: of a row with the names of its columns.
     """
     question, sources, relevance = _at_time(question, sources, relevance)
-    asked = analyse(question)
-    if stopwords().issuperset(asked.terms) or _by_words(question, sources, 1, relevance).sure == "answer":
+    asked, every = _weighed(question, _passages(sources))
+    if stopwords().issuperset(asked.terms):
         return []
     mine = writing_of(question)
-    coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
-    found = [one for one in evidence(asked, _passages(sources)) if one.statement and coded <= one.said]
-    places = [(sources[one.passage], one) for one in found]
-    foreign = [(s, one) for s, one in places if writing_of(s.text) != mine and _tells(s.text, one)]
-    return [(s.n, one.start, _spoken(one, s)) for s, one in foreign[:_COMPARED]]
+    own = [item for item in _best(every, sources) if writing_of(sources[item.passage].text) == mine][:_CLOSE]
+    if len(own) < _CLOSE or own[1].score - own[2].score > _APART or any(item.row for item in own):
+        own = []
+    places = [(sources[one.passage], one) for one in own]
+    if _by_words(question, sources, 1, relevance).sure != "answer":
+        coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
+        found = [(sources[one.passage], one) for one in every if one.statement and coded <= one.said]
+        places += [(s, one) for s, one in found if writing_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
+    return [(s.n, one.start, _spoken(one, s)) for s, one in places]
 
 
 def _tells(text: str, one: Evidence) -> bool:
@@ -134,8 +142,10 @@ def _spoken(one: Evidence, source: Source) -> str:
 def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Near]) -> Selection:
     """The sentence that means what is asked, whatever its words; the next one where it is as near."""
     near = {(n, start): value for n, start, value, _ in nearness}
-    found = [one for one in evidence(analyse(question), _passages(sources)) if one.statement]
-    placed = [(near.get((sources[one.passage].n, one.start)), one) for one in found]
+    mine = writing_of(question)
+    found = [one for one in _weighed(question, _passages(sources))[1] if one.statement]
+    foreign = [one for one in found if writing_of(sources[one.passage].text) != mine]
+    placed = [(near.get((sources[one.passage].n, one.start)), one) for one in foreign]
     ranked = [(weighed(value, one), one) for value, one in placed if value is not None]
     ranked.sort(key=lambda pair: -pair[0])
     if not ranked:
@@ -154,16 +164,26 @@ def weighed(nearness: float, one: Evidence) -> float:
     return nearness + _WORDS * one.score - lacks
 
 
-def _passages(sources: Sequence[Source]) -> list[tuple[str, str, str]]:
-    return [(source.text, source.title, " ".join(source.columns)) for source in sources]
+def _passages(sources: Sequence[Source]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((source.text, source.title, " ".join(source.columns)) for source in sources)
 
 
-def _by_words(question: str, sources: Sequence[Source], sentences: int, relevance: float | None) -> Selection:
+@functools.lru_cache(maxsize=8)
+def _weighed(question: str, passages: tuple[tuple[str, str, str], ...]) -> tuple[Question, list[Evidence]]:
+    """A question and every sentence weighed against it: what is compared by its meaning is selected from next."""
+    asked = analyse(question)
+    return asked, evidence(asked, passages)
+
+
+def _by_words(
+    question: str, sources: Sequence[Source], sentences: int, relevance: float | None, nearness: Sequence[Near] = ()
+) -> Selection:
     # Loose snippets are judged by their agreement on the whole.
     known = relevance is not None or any(source.title for source in sources)
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
-    found = [one for one in (_selected(part, sources, count, relevance) for part, count in parts) if one.quotes]
+    near = nearness if len(parts) == 1 else ()
+    found = [one for one in (_selected(part, sources, count, relevance, near) for part, count in parts) if one.quotes]
     if all(len(alike) == 1 for alike in things):  # a comparison needs the others also where they are less sure
         found = [one for one in found if one.sure == "answer"] or found
     if not found:
@@ -173,11 +193,8 @@ def _by_words(question: str, sources: Sequence[Source], sentences: int, relevanc
         ]
         tried = (_selected(other, sources, sentences, relevance) for other in others)
         return next((one for one in tried if one.quotes), Selection())
-    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], _surest(found))
-
-
-def _surest(found: Sequence[Selection]) -> Sure:
-    return "answer" if any(one.sure == "answer" for one in found) else "closest"
+    surest: Sure = "answer" if any(one.sure == "answer" for one in found) else "closest"
+    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], surest)
 
 
 def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
@@ -188,14 +205,15 @@ def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
             yield quote
 
 
-def _selected(question: str, sources: Sequence[Source], count: int, relevance: float | None) -> Selection:
-    asked = analyse(question)
+def _selected(
+    question: str, sources: Sequence[Source], count: int, relevance: float | None, nearness: Sequence[Near] = ()
+) -> Selection:
+    passages = _passages(sources)
+    asked, found = _weighed(question, passages)
     if not asked.terms:
         return Selection()
-    passages = _passages(sources)
-    found = evidence(asked, passages)
     sure = sureness(asked, passages, found, relevance)
-    best = _best(found, sources)
+    best = _nearest_first(_best(found, sources), sources, nearness)
     if sure == "nothing" or not best:
         return Selection()
     first = best[0]
@@ -209,7 +227,7 @@ def _selected(question: str, sources: Sequence[Source], count: int, relevance: f
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
     first = chosen[0]
-    chosen.sort(key=lambda item: (_since(item, sources), item.passage != first.passage, item.passage, item.start))
+    chosen.sort(key=lambda item: (sources[item.passage].valid, item.passage != first.passage, item.passage, item.start))
     return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
 
 
@@ -228,10 +246,6 @@ def _heading_that_answers(
     return heading if numbered else None
 
 
-def _since(item: Evidence, sources: Sequence[Source]) -> str:
-    return sources[item.passage].valid
-
-
 def _quote(item: Evidence, source: Source) -> Quote:
     return Quote(source.n, item.start, item.end, item.score, item.row)
 
@@ -242,6 +256,16 @@ def _best(found: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence
     for item in sorted((item for item in found if item.statement), key=lambda item: -item.score):
         best.setdefault(sources[item.passage].text[item.start : item.end], item)
     return list(best.values())
+
+
+def _nearest_first(best: list[Evidence], sources: Sequence[Source], nearness: Sequence[Near]) -> list[Evidence]:
+    """The first few by their meaning too, where that was looked at."""
+    near = {(n, start): value for n, start, value, _ in nearness}
+    first = [item for item in best[:_CLOSE] if (sources[item.passage].n, item.start) in near]
+    if len(first) < _CLOSE:
+        return best
+    first.sort(key=lambda item: -item.score - _MEANS * near[sources[item.passage].n, item.start])
+    return [*first, *best[_CLOSE:]]
 
 
 def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) -> Iterator[Evidence]:

@@ -39,6 +39,7 @@ from nacre.text.messages import (
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 from nacre.text.words import words
+from nacre.text.writing import writing_of
 
 _NAMED = re.compile(r"(?<=[^\W_] )[A-Z][\w'-]+(?: [A-Z\d][\w'-]*)*")
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
@@ -142,11 +143,13 @@ class RetrievalAugmented(ChatModelDecorator):
         known = [value for value in judged if value is not None]
         places = to_compare(question, sources, max(known, default=None)) if compare else []
         likely = {source.n: (value or 0.0) if known else None for source, value in zip(sources, judged, strict=True)}
+        mine = writing_of(question)
+        foreign = {n for n, _, text in places if writing_of(text) != mine}
         # A name would draw the sentence that names the thing, whatever that says of it.
-        there = [source.text for source in sources if source.n in {n for n, *_ in places}]
+        there = [source.text for source in sources if source.n in foreign]
         named = [match[0] for match in _NAMED.finditer(question) if any(match[0] in text for text in there)]
         meant = IDENTIFIER.sub("", functools.reduce(lambda text, name: text.replace(name, ""), named, question))
-        meant = meant.strip() if words(meant) else question
+        meant = meant.strip() if foreign and words(meant) else question
         found = compare(meant, [text for *_, text in places]) if compare and places else ()
         return [
             (n, start, value, likely[n])
