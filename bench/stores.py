@@ -1,6 +1,6 @@
 """The stores beside each other, in one run: the same hits, no leak, and what they cost.
 
-    python bench/stores.py [--json] [--chunks 100000] [--questions 200] [--askers 10000] [--postgres URL] [--ray]
+    python bench/stores.py [--json] [--chunks 100000] [--questions 200] [--askers 10000] [--postgres URL] [--ray | --only exact]
 
 Parity: real chunks of two languages with principals, copied from the folder; the same questions asked as four askers.
 Leaks: the same chunks with random principals, both indexes asked by random askers. Cost: a synthetic base (see
@@ -259,8 +259,10 @@ def only_one(store: Store) -> bool:
         return wanted == by_vector == [*view.words.search(word, 10, [mine]).scores]
 
 
-def costs(url: str, used: Callable[[], float], chunks: int, queries: int, folder: Path) -> dict[str, Any]:
-    """Of every place."""
+def costs(
+    url: str, used: Callable[[], float], chunks: int, queries: int, folder: Path, only: str | None
+) -> dict[str, Any]:
+    """Of every place, or of the folder and one."""
     found: dict[str, Any] = {}
     with KnowledgeBase.open(kb_scale.build(chunks), kb_scale.Random()) as base:
         with base.store.writing() as session:  # one document in a hundred is for few, and one chunk for one
@@ -273,6 +275,8 @@ def costs(url: str, used: Callable[[], float], chunks: int, queries: int, folder
             session.publish()
         found["folder"] = {**cost(base.store, used, queries), "one_found": only_one(base.store)}
         for kind, place in places(url, "cost", folder).items():
+            if only not in (None, kind):
+                continue
             start = time.perf_counter()
             copy_store(base.store, place)
             with opened(place, kb_scale.Random()) as other:
@@ -351,7 +355,7 @@ def table(figures: dict[str, Any]) -> str:
     """The costs as a table, a row for each place."""
     kinds = ("vectors", "1 % visible", "words")
     rows = [f"{'ms of processor time':22}" + "".join(f"{kind:>14}" for kind in kinds)]
-    for place in ("folder", "exact", "hnsw", "qdrant", "engine"):
+    for place in (place for place in figures if place != "bytes"):
         rows.append(f"{place:22}" + "".join(f"{figures[place][kind]:14}" for kind in kinds))
     return "\n".join(rows)
 
@@ -380,6 +384,7 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--askers", type=int, default=10_000)
     parser.add_argument("--postgres", help="a server to use; its processor time is counted only where it runs here")
+    parser.add_argument("--only", choices=("exact", "hnsw", "qdrant"), help="the costs of the folder and of this place")
     parser.add_argument("--ray", action="store_true", help="only what two nodes of a cluster do in the time of one")
     parser.add_argument("--files", type=int, default=1000, help="that are synced with --ray, about 2 chunks in each")
     chosen = parser.parse_args()
@@ -388,8 +393,11 @@ def main() -> int:
         print(json.dumps(nodes, indent=None if chosen.json else 2))
         return int(bool(nodes["missed"]))
     with server(chosen.postgres) as (url, used), tempfile.TemporaryDirectory() as name:
-        costing = costs(url, used, chosen.chunks, chosen.queries, Path(name))
+        costing = costs(url, used, chosen.chunks, chosen.queries, Path(name), chosen.only)
         print(table(costing), file=sys.stderr, flush=True)
+        if chosen.only:
+            print(json.dumps(costing, indent=None if chosen.json else 2))
+            return 0
         figures = {"cost": costing, "parity": parity(url, Path(name), chosen.questions, chosen.askers)}
     figures["missed"] = missed(figures)
     print(json.dumps(figures, indent=None if chosen.json else 2))
