@@ -1,6 +1,6 @@
 """The stores beside each other, in one run: the same hits, no leak, and what they cost.
 
-    python bench/stores.py [--json] [--chunks 100000] [--questions 200] [--askers 10000] [--postgres URL] [--ray | --only exact]
+    python bench/stores.py [--chunks 100000] [--questions 200] [--askers 10000] [--postgres URL] [--ray | --only exact]
 
 Parity: real chunks of two languages with principals, copied from the folder; the same questions asked as four askers.
 Leaks: the same chunks with random principals, both indexes asked by random askers. Cost: a synthetic base (see
