@@ -34,19 +34,8 @@ _BOMS = (
 # Labels as files write them, to the superset that really decodes what such files hold.
 _SUPERSETS = pairs("charset-supersets")
 _WEAK = {"cp1252", "cp1254"}
-_WEST = (
-    "éèàêçôâîûùïœëü", "äüöß", "óíáéñúü¿¡ª", "ãçáéóíõêâúàô", "àèìòùé", "äåöé", "øåæé", "ðíáæéóþöúý",
-)  # fmt: skip
-_CENTRE = ("íáéěřýčžšůúóďťň", "áíčéľýžšúťňôďäĺŕ", "ąęłóśżćńź", "áéöóőüíúű", "čšžćđ", "ăîâşţ")
-_CYRILLIC = ("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё", "оанівиртеслкдумпязьгйбчшхжїцющєґ")
 # The letters of languages beyond ASCII, the most frequent first, by the charset; of two that fit alike, the first one.
-_LETTERS: dict[str, tuple[str, ...]] = {
-    "cp1252": _WEST, "cp1250": _CENTRE, "iso8859_2": _CENTRE, "cp1254": ("ıüşöğçâ",),
-    "cp1257": ("ėšųžąįūčę", "āīēšūņļķģžč", "äõüöšž"), "cp1251": _CYRILLIC, "koi8_r": _CYRILLIC[:1],
-    "koi8_u": _CYRILLIC, "cp866": _CYRILLIC[:1], "cp1253": ("αοιετσνηυρπκμλςωδάγίχθφόβέύξζήώψ",),
-    "cp1255": ("יוהלאתרמבשנכחדקעםפסטזןגצךףץ",), "cp1256": ("اليمنتربوعدهسقحفكجشةصطزخضذءثغئىأظؤإآ",),
-    "cp874": ("านรอกเง่มยลว้ดทตส์ิปคัีบพหุแจ็ใไืูำะชขโผธซศถณษญฟภฐฎฏฒฌฮฬๆ",), "cp850": _WEST, "mac_roman": _WEST,
-}  # fmt: skip
+_LETTERS = {codec: said.split(",") for codec, said in pairs("charset-letters").items()}
 _BETTER = 0.15  # by how much, a letter, a charset must fit better than one before it
 _MARKS = "–—‘’“”„…•·«»‹›€£§°©®™№\u00a0²³½%،؛؟"
 

@@ -6,15 +6,12 @@ import posixpath
 from urllib.parse import unquote
 
 from nacre.documents import html
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, descend, local, take_over
 from nacre.errors import ParseError
 from nacre.text.language import tr
-
-_ABOUT = {"title": "title", "creator": "author", "language": "language", "publisher": "publisher", "date": "date",
-          "subject": "subject", "identifier": "identifier", "description": "description"}  # fmt: skip
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -31,7 +28,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     for node in descend(root):
         if local(node) == "item" and "html" in attribute(node, "media-type"):
             chapters[attribute(node, "id")] = attribute(node, "href")
-    take_over(out, descend(root), _ABOUT)
+    take_over(out, descend(root), "epub")
     book = out.title
     read: set[str] = set()
     for node in descend(root):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from nacre.documents import calendar_file, html, plain
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
 from nacre.documents.normalise import collapse

@@ -10,10 +10,6 @@ from typing import Any
 from nacre.documents.lists import pairs
 from nacre.documents.ooxml import attribute, child, descend, is_on, local, number, parts
 
-_ROMAN = (
-    (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-    (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
-)  # fmt: skip
 _PLAIN = ("〇一二三四五六七八九", "十百千", "零")
 _LEGAL = ("零壹贰叁肆伍陆柒捌玖", "拾佰仟", "零")
 _LEGAL_TRADITIONAL = ("零壹貳參肆伍陸柒捌玖", "拾佰仟", "零")
@@ -31,8 +27,8 @@ def roman(number: int) -> str:
     if not 0 < number < 4000:
         return str(number)
     said = ""
-    for value, sign in _ROMAN:
-        said, number = said + sign * (number // value), number % value
+    for sign, value in pairs("roman").items():
+        said, number = said + sign * (number // int(value)), number % int(value)
     return said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import Any, NamedTuple
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import is_cjk
 from nacre.documents.ooxml import Package, attribute, child, descend, local, parts, take_over
@@ -13,7 +13,6 @@ from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _PAGES = 5000
-_ABOUT = {"Title": "title", "Author": "author", "CreationDate": "created", "Subject": "subject"}
 
 
 class _Piece(NamedTuple):
@@ -34,7 +33,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     if place is None or not (place.text or "").strip():
         raise ParseError(tr("the OFD file has no document inside"))
     about = child(root, "DocBody", "DocInfo")
-    take_over(out, parts(about), _ABOUT)
+    take_over(out, parts(about), "ofd")
     for custom in parts(about, "CustomDatas"):
         out.fields.setdefault(attribute(custom, "Name"), (custom.text or "").strip())
     main = place.text.strip().lstrip("/")

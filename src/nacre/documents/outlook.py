@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from nacre.documents import html, plain, rtf
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
 from nacre.documents.mail import attach, heads

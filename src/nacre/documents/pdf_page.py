@@ -14,8 +14,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nacre.documents.pdf_fields import Extras, read_extras, strike
-from nacre.documents.pdf_lines import Glyph, Style, Turned, lines_of
+from nacre.documents.pdf_lines import Extras, Glyph, Style, Turned, lines_of, read_extras, strike
 from nacre.documents.pdf_objects import Box, Drawn, Turn, address, around, quick, read_objects
 
 _SAMPLE = 8  # every so many glyphs one is asked for its angle

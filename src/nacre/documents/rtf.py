@@ -6,12 +6,11 @@ import codecs
 import re
 from dataclasses import dataclass, replace
 
-from nacre.documents.builder import Builder
-from nacre.documents.document import BlockKind
+from nacre.documents.document import BlockKind, Builder
 from nacre.documents.grid import TableRow, add_rows
 from nacre.documents.limits import Task
 from nacre.documents.lists import pairs, word_list
-from nacre.documents.marks import joined_strikes, told
+from nacre.documents.normalise import joined_strikes, told
 
 _TOKEN = re.compile(
     rb"\\(?P<word>[a-zA-Z]{1,32})(?P<number>-?\d{1,10})? ?|\\'(?P<hex>[0-9a-fA-F]{2})|\\(?P<sign>.)"

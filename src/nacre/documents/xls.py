@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
+from nacre.documents.grid import Merge, Sheet, add_sheet
 from nacre.documents.limits import Task
 from nacre.documents.number_formats import hides, show, show_text
-from nacre.documents.sheets import Merge, Sheet, add_sheet
 from nacre.errors import ParseError
 from nacre.text.language import tr
 

@@ -6,11 +6,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
+from nacre.documents.grid import Merge, Sheet, add_sheet
 from nacre.documents.limits import Task
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.ooxml import Package
-from nacre.documents.sheets import Merge, Sheet, add_sheet
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
