@@ -24,11 +24,7 @@ MIME = {kind: types.partition(",")[0] for kind, _, _, types, _ in _KINDS}
 PARSERS = {kind: (how, parser) for kind, how, parser, _, _ in _KINDS}
 _BY_MIME = {mime: kind for kind, _, _, types, _ in _KINDS for mime in types.split(",")}
 _BY_ENDING = {ending: kind for kind, _, _, _, endings in _KINDS for ending in endings.split(",")}
-_IN_COMPOUND = (
-    ("msg", "__properties_version1.0"), ("doc", "worddocument"), ("ppt", "powerpoint document"), ("xls", "workbook"),
-    ("xls", "book"), ("hwp", "fileheader"), ("wps", "matost"), ("publisher", "quill/quillsub/contents"),
-    ("visio", "visiodocument"),
-)  # fmt: skip
+_IN_COMPOUND = {stream.replace("·", " "): kind for stream, kind in pairs("in-compound").items()}
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MAGIC = {bytes.fromhex(begins): kind for begins, kind in pairs("magic").items()}
 _HEADER = re.compile(
@@ -186,7 +182,7 @@ def _old_office(data: bytes, name: str) -> str:
         streams = {"/".join(path).lower() for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
     except (OSError, ValueError, IndexError, struct.error) as error:
         raise ParseError(damaged(error)) from error
-    for kind, stream in _IN_COMPOUND:
+    for stream, kind in _IN_COMPOUND.items():
         if stream in streams:
             if kind not in MIME:
                 raise ParseError(_refusal(kind))

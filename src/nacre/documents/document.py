@@ -139,18 +139,15 @@ def from_data(data: Mapping[str, Any]) -> ParsedDocument:
     for block in blocks:
         if block.kind not in get_args(BlockKind) or not 0 <= block.start <= block.end <= len(text):
             raise ValueError(f"block {block}")
+    words: dict[str, Any] = {name: _typed(data[name], str) for name in ("title", "mime", "encoding")}
+    words |= {name: _texts(data[name]) for name in ("warnings", "sheets", "attachments")}
     return ParsedDocument(
+        **words,
         text=text,
-        title=_typed(data["title"], str),
-        mime=_typed(data["mime"], str),
         blocks=blocks,
         tables=tuple(_table(text, row) for row in data["tables"]),
-        warnings=_texts(data["warnings"]),
         pages=data["pages"] if data["pages"] is None else _typed(data["pages"], int),
-        sheets=_texts(data["sheets"]),
-        attachments=_texts(data["attachments"]),
         metadata={_typed(k, str): _typed(v, str) for k, v in data["metadata"].items()},
-        encoding=_typed(data["encoding"], str),
         hidden=tuple(Hidden(_typed(what, str), _typed(text, str), page) for what, text, page in data["hidden"]),
         places=tuple(_place(text, *row) for row in data["places"]),
         scans=tuple(_typed(number, int) for number in data["scans"]),
@@ -323,22 +320,12 @@ class Builder:
         first = next((text[b.start : b.end] for b in self.blocks if b.kind == "heading"), "")
         stem = name.replace("\\", "/").rstrip("/").rpartition("/")[2].rpartition(".")
         title = collapse(clean(self.title)) or collapse(first) or clean(stem[0] or stem[2]).replace("\n", " ")
+        kept = {one.name: getattr(self, one.name) for one in fields(ParsedDocument) if hasattr(self, one.name)}
+        own = {key: value for key, value in self.metadata.items() if key not in self.private}
         return ParsedDocument(
-            text=text,
-            title=title[:300],
-            mime=mime,
-            blocks=tuple(self.blocks),
-            tables=tuple(self.tables),
-            warnings=tuple(self.warnings),
-            pages=self.pages,
-            sheets=tuple(self.sheets),
-            attachments=tuple(self.attachments),
-            metadata={key: clean(value) for key, value in self.metadata.items() if value},
-            encoding=self.encoding,
-            hidden=tuple(self.hidden),
-            places=tuple(self.places),
-            scans=tuple(self.scans),
-            fields=tidy_fields({k: v for k, v in self.metadata.items() if k not in self.private}, self.fields),
+            **{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()}
+            | {"text": text, "title": title[:300], "mime": mime, "fields": tidy_fields(own, self.fields)}
+            | {"metadata": {key: clean(value) for key, value in self.metadata.items() if value}}
         )
 
     def gap(self, close: bool = False) -> None:

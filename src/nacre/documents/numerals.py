@@ -159,7 +159,9 @@ class Numbering:
         for node in parts(root):
             one = lists.get(attribute(child(node, "abstractNumId"))) if local(node) == "num" else None
             if one is not None:
-                starts, levels = _overrides(node)
+                over = [(number(part, "ilvl"), part) for part in node if local(part) == "lvlOverride"]
+                starts = {at: number(begin) for at, part in over if (begin := child(part, "startOverride")) is not None}
+                levels = {at: _level(own) for at, part in over if (own := child(part, "lvl")) is not None}
                 self.nums[attribute(node, "numId")] = by_style.get(one.borrowed, one), starts, levels
 
     def level_of(self, num: str, style: str) -> int | None:
@@ -199,18 +201,6 @@ class Numbering:
 
         label = re.sub(r"%([1-9])", said, one.text).strip()
         return label + one.gap if label else ""
-
-
-def _overrides(num: Any) -> tuple[dict[int, int], dict[int, _Level]]:
-    starts, levels = {}, {}
-    for node in num:
-        if local(node) == "lvlOverride":
-            at, start, level = number(node, "ilvl"), child(node, "startOverride"), child(node, "lvl")
-            if start is not None:
-                starts[at] = number(start)
-            if level is not None:
-                levels[at] = _level(level)
-    return starts, levels
 
 
 def _level(node: Any) -> _Level:

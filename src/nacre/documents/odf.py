@@ -149,9 +149,7 @@ class _Walk:
         numbers = self.counter(style)
         if depth == 1 and attribute(root, "continue-numbering") != "true" and not attribute(root, "continue-list"):
             numbers.counts.clear()
-        for item in root:
-            if local(item) not in {"list-item", "list-header"}:
-                continue
+        for item in root.iterchildren("{*}list-item", "{*}list-header"):
             own = [part for part in item if local(part) in {"p", "h"}]
             counts = local(item) == "list-item" and own and local(own[0]) == "p"
             mark = numbers.next(depth, number(item, "start-value")) if counts else ""
@@ -255,9 +253,7 @@ class _Walk:
     def row(self, row: Any, at: int, ranges: deque[Merge]) -> dict[int, str]:
         cells: dict[int, str] = {}
         column = 0
-        for cell in row:
-            if local(cell) not in {"table-cell", "covered-table-cell"}:
-                continue
+        for cell in row.iterchildren("{*}table-cell", "{*}covered-table-cell"):
             text = self.cell(cell) if len(cell) and local(cell) == "table-cell" else ""
             width = min(number(cell, "number-columns-spanned", 1), _REPEATED)
             height = min(number(cell, "number-rows-spanned", 1), _ROWS)
@@ -277,9 +273,7 @@ class _Walk:
         return said
 
     def sheets(self, root: Any) -> None:
-        for table in root:
-            if local(table) != "table":
-                continue
+        for table in root.iterchildren("{*}table"):
             self.out.sheet, self.notes = attribute(table, "name"), []
             if not self.all and _hides(self.styles.get(attribute(table, "style-name"))):
                 self.out.hide("hidden sheet", words(row.cells for row in self.rows(table, deque())))

@@ -75,14 +75,12 @@ def _joined(folder: str, location: str) -> str:
 
 def _pieces(root: Any, out: Builder) -> list[_Piece]:
     found = []
-    for node in root.iter():
-        if local(node) != "TextObject":
-            continue
+    for node in root.iter("{*}TextObject"):
         left, top, _, _ = (*_numbers(attribute(node, "Boundary")), 0.0, 0.0, 0.0, 0.0)[:4]
         size = next(iter(_numbers(attribute(node, "Size"))), 3.0)
         hidden = attribute(node, "Visible") == "false" or attribute(node, "Alpha") == "0"
-        for code in node:
-            text = (code.text or "") if local(code) == "TextCode" else ""
+        for code in node.iterchildren("{*}TextCode"):
+            text = code.text or ""
             if hidden:
                 out.hide("invisible text", text)
             elif text.strip():

@@ -25,23 +25,16 @@ _SECTION = re.compile(r"\d{1,2}(\.\d{1,2})*\.?|[A-Z]\.?|[IVX]{1,5}\.?")
 
 @dataclass(slots=True)
 class Glyph:
-    """One character; blanks that pdfium inferred have no box."""
+    """One character; blanks that pdfium inferred have no box.
+
+    Args:
+        look: "struck" out, or "turned": all words of a turned line.
+    """
 
     text: str
     box: Box | None
     index: int
-
-
-class Struck(Glyph):
-    """A character that is struck out."""
-
-    __slots__ = ()
-
-
-class Turned(Glyph):
-    """All words of a turned line."""
-
-    __slots__ = ()
+    look: str = ""
 
 
 @dataclass(slots=True)
@@ -164,7 +157,7 @@ def _parts(run: list[Glyph], size: float) -> list[tuple[str, float, float]]:
         # Between Chinese characters a blank counts only when it is seen: justified text is full of inferred ones.
         if blank and text and not (gap < 0.35 * size and is_cjk(text[-1][-1]) and is_cjk(char)):
             text.append(" ")
-        if isinstance(glyph, Struck) != struck:
+        if (glyph.look == "struck") != struck:
             struck = not struck
             text.append("~~")
         small = box[3] - box[1] < low and last is not None
@@ -311,8 +304,7 @@ def strike(glyphs: list[Glyph], rulings: Sequence[tuple[float, float, float]], b
         if ends and min(box[0] for box in ends) - margin < x0 and x1 < max(box[2] for box in ends) + margin:
             struck.update(n for n in crossed if x0 <= _middle(glyphs[n]) <= x1)
     for number in struck:
-        glyph = glyphs[number]
-        glyphs[number] = Struck(glyph.text, glyph.box, glyph.index)
+        glyphs[number].look = "struck"
 
 
 def _middle(glyph: Glyph) -> float:

@@ -17,7 +17,7 @@ from nacre.documents.document import BlockKind, Builder, joined_down
 from nacre.documents.grid import is_header
 from nacre.documents.normalise import is_cjk
 from nacre.documents.pdf_layout import Paragraph, Sheet, joined, paragraphs
-from nacre.documents.pdf_lines import Line, Turned, lines_of, place_values, upright
+from nacre.documents.pdf_lines import Line, lines_of, place_values, upright
 from nacre.documents.pdf_objects import around, middle_of
 from nacre.documents.pdf_page import Page
 from nacre.documents.pdf_tables import Grid, aligned_table, columns_of, ruled_tables
@@ -175,9 +175,9 @@ def items_of(seen: Page, sheet: Sheet) -> list[Line | Grid]:
     tables = ruled_tables(seen)
     taken = {index for table in tables for index in table.members}
     free = [glyph for glyph in seen.glyphs if glyph.index not in taken] if taken else seen.glyphs
-    turned = [glyph for glyph in free if type(glyph) is Turned]
+    turned = [glyph for glyph in free if glyph.look == "turned"]
     if turned:
-        free = [glyph for glyph in free if type(glyph) is not Turned]
+        free = [glyph for glyph in free if glyph.look != "turned"]
     lines = upright(lines_of(free, seen.style))
     for glyph in turned:
         if box := glyph.box:

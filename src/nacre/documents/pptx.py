@@ -37,11 +37,7 @@ class Box(NamedTuple):
         return not beside and self.top < other.bottom and other.top < self.bottom
 
 
-class Placed(NamedTuple):
-    """A shape and its place, if it has any."""
-
-    shape: Any
-    box: Box | None
+Placed = tuple[Any, Box | None]  # a shape and its place, if it has any
 
 
 def placed(tree: Any, scale: _Scale = (1.0, 1.0, 0.0, 0.0), depth: int = 0) -> Iterator[Placed]:
@@ -50,7 +46,7 @@ def placed(tree: Any, scale: _Scale = (1.0, 1.0, 0.0, 0.0), depth: int = 0) -> I
         name = local(node)
         if name in SHAPES:
             box = box_of(node)
-            yield Placed(node, box and _scaled(box, scale))
+            yield node, box and _scaled(box, scale)
         elif name == "grpSp":
             yield from placed(node, _inner(node, scale), depth + 1)
         elif name in {"AlternateContent", "Choice"}:
@@ -93,13 +89,13 @@ def _rectangle(form: Any | None, place: str, size: str) -> Box | None:
 
 def in_order(shapes: Sequence[Placed]) -> list[Any]:
     """Shapes as the eye goes; those without a place stay behind the one that they follow in the file."""
-    known = [(one.box, place) for place, one in enumerate(shapes) if one.box is not None]
+    known = [(box, place) for place, (_, box) in enumerate(shapes) if box is not None]
     rank = {place: order for order, place in enumerate(_sorted(known, 0))}
     last, keys = -1, []
     for place in range(len(shapes)):
         last = rank.get(place, last)
         keys.append((last, place))
-    return [shapes[place].shape for _, place in sorted(keys)]
+    return [shapes[place][0] for _, place in sorted(keys)]
 
 
 def _sorted(boxes: list[tuple[Box, int]], depth: int) -> list[int]:
@@ -141,7 +137,7 @@ class Ground:
             self.light = {"lt1", *light_names}
         self.dark = self._background(roots)
         drawn = [one for root in roots for one in placed(child(root, "cSld", "spTree"))]
-        self.fills = [one.box for one in drawn if local(one.shape) == "pic" or self.filled(one.shape)]
+        self.fills = [box for shape, box in drawn if local(shape) == "pic" or self.filled(shape)]
 
     def _background(self, roots: list[Any]) -> bool:
         """Whether the background is another than white: the slide's own, else the layout's, else the master's."""
@@ -239,21 +235,21 @@ class _Show:
     def shapes(self, tree: Any) -> None:
         """Title first, then the rest in the order of the eye."""
         found = list(placed(tree))
-        self.boxes = {one.shape: one.box for one in found}
-        kinds = [_placeholder(one.shape) for one in found]
-        titles = [one.shape for one, kind in zip(found, kinds, strict=True) if kind in _TITLES]
-        others = [one for one, kind in zip(found, kinds, strict=True) if kind not in _TITLES | _FURNITURE]
+        self.boxes = dict(found)
+        kinds = {shape: _placeholder(shape) for shape in self.boxes}
+        titles = [shape for shape, _ in found if kinds[shape] in _TITLES]
+        others = [one for one in found if kinds[one[0]] not in _TITLES | _FURNITURE]
         rest = []
-        for one in others:
-            if one.box is None and len(others) > 1:  # where one stands alone, it need not be known where
-                one = Placed(one.shape, _inherited(one.shape, self._layout))
-            properties = _about(one.shape, "cNvPr")
+        for shape, box in others:
+            if box is None and len(others) > 1:  # where one stands alone, it need not be known where
+                box = _inherited(shape, self._layout)
+            properties = _about(shape, "cNvPr")
             if attribute(properties, "hidden") in {"1", "true"} and not self.all:
-                self.out.hide("hidden shape", " ".join(paragraphs(one.shape)))
-            elif one.box is not None and not self.size.meets(one.box):
-                self.out.hide("text off the page", " ".join(paragraphs(one.shape)))
+                self.out.hide("hidden shape", " ".join(paragraphs(shape)))
+            elif box is not None and not self.size.meets(box):
+                self.out.hide("text off the page", " ".join(paragraphs(shape)))
             else:
-                rest.append(one)
+                rest.append((shape, box))
         for shape in [*titles, *in_order(rest)]:
             self.shape(shape)
 
