@@ -103,9 +103,9 @@ def _lying(head: str) -> str:
 
 def _json_kind(text: str, hint: str) -> str:
     lines = [line for line in text[:1_000_000].splitlines() if line.strip()]
-    if hint == "jsonl" or (len(lines) > 1 and _loads(lines[0]) and _loads(lines[1])):
-        return "jsonl" if lines and _loads(lines[0]) else ""
-    if not hint and not _loads(text):
+    if hint == "jsonl" or (len(lines) > 1 and None not in map(_loaded, lines[:2])):
+        return "jsonl" if lines and _loaded(lines[0]) is not None else ""
+    if not hint and _loaded(text) is None:
         return ""
     if hint == "notebook" or ('"nbformat"' in text and '"cells"' in text and _is_notebook(text)):
         return "notebook"
@@ -117,15 +117,13 @@ def _is_notebook(text: str) -> bool:
     return isinstance(book, dict) and isinstance(book.get("cells", book.get("worksheets")), list)
 
 
-def _loads(text: str) -> bool:
-    return isinstance(_loaded(text), dict | list)
-
-
 def _loaded(text: str) -> Any:
+    """A JSON object or array; None of what is neither."""
     try:
-        return json.loads(text, parse_int=str)
+        value = json.loads(text, parse_int=str)
     except (ValueError, RecursionError):
         return None
+    return value if isinstance(value, dict | list) else None
 
 
 def _mail_kind(head: str, sure: bool) -> str:

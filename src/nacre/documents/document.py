@@ -320,13 +320,13 @@ class Builder:
         first = next((text[b.start : b.end] for b in self.blocks if b.kind == "heading"), "")
         stem = name.replace("\\", "/").rstrip("/").rpartition("/")[2].rpartition(".")
         title = collapse(clean(self.title)) or collapse(first) or clean(stem[0] or stem[2]).replace("\n", " ")
-        kept = {one.name: getattr(self, one.name) for one in fields(ParsedDocument) if hasattr(self, one.name)}
         own = {key: value for key, value in self.metadata.items() if key not in self.private}
-        return ParsedDocument(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()}
-            | {"text": text, "title": title[:300], "mime": mime, "fields": tidy_fields(own, self.fields)}
-            | {"metadata": {key: clean(value) for key, value in self.metadata.items() if value}}
-        )
+        names = {one.name for one in fields(ParsedDocument)}
+        kept: dict[str, Any] = {name: value for name, value in vars(self).items() if name in names}
+        kept |= {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+        kept["metadata"] = {key: clean(value) for key, value in self.metadata.items() if value}
+        kept["fields"] = tidy_fields(own, self.fields)
+        return ParsedDocument(**kept | {"text": text, "title": title[:300], "mime": mime})
 
     def gap(self, close: bool = False) -> None:
         """An empty line, or a close one, unless the document is empty."""

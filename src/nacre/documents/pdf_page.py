@@ -118,8 +118,7 @@ def split_hidden(
         if tiny or min(rights) < 0 or min(tops) < 0 or max(lefts) > width or max(bottoms) > height:  # seldom
             why = {glyph.index: how for glyph in glyphs if glyph.box and (how := _lost(glyph.box, width, height))}
     if drawn.suspects:
-        count = sum(glyph.box is not None for glyph in glyphs)
-        for how, group in _unseen(page, drawn, _by_object(text, drawn, glyphs, why), count, size):
+        for how, group in _unseen(page, text, drawn, glyphs, why, size):
             why.update((glyph.index, how) for glyph in group)
     return _parted(glyphs, why) if why else (glyphs, {})
 
@@ -142,23 +141,18 @@ def _parted(glyphs: list[Glyph], why: Mapping[int, str]) -> tuple[list[Glyph], d
     return seen, hidden
 
 
-def _by_object(text: Any, drawn: Drawn, glyphs: Iterable[Glyph], unseen: Container[int]) -> dict[int, list[Glyph]]:
+def _unseen(
+    page: Any, text: Any, drawn: Drawn, glyphs: list[Glyph], lost: Container[int], size: tuple[float, float]
+) -> Iterable[tuple[str, list[Glyph]]]:
     object_of, handle = quick("FPDFText_GetTextObject"), address(text.raw)
     groups: dict[int, list[Glyph]] = {shape: [] for shape in drawn.suspects}
-    for glyph in glyphs:
-        if glyph.box is not None and glyph.index not in unseen:
-            group = groups.get(object_of(handle, glyph.index))
-            if group is not None:
-                group.append(glyph)
-    return groups
-
-
-def _unseen(
-    page: Any, drawn: Drawn, groups: Mapping[int, list[Glyph]], count: int, size: tuple[float, float]
-) -> Iterable[tuple[str, list[Glyph]]]:
+    boxed = [glyph for glyph in glyphs if glyph.box is not None]
+    for glyph in boxed:
+        if glyph.index not in lost and (group := groups.get(object_of(handle, glyph.index))) is not None:
+            group.append(glyph)
     suspects = {shape: why for shape, why in drawn.suspects.items() if groups[shape]}
     layer = sum(len(groups[shape]) for shape, why in suspects.items() if why != "white text")
-    if drawn.pictures >= _SCAN and 2 * layer >= count:
+    if drawn.pictures >= _SCAN and 2 * layer >= len(boxed):
         suspects = {shape: why for shape, why in suspects.items() if why == "white text"}
     if not suspects:
         return

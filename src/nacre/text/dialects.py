@@ -109,11 +109,8 @@ def read_calls(text: str) -> tuple[list[WrittenCall], str]:
             break
         calls += found
         end = at = _skip(plain, at)
-    return (calls, text[:begin].rstrip() + _after(text[end:])) if calls else ([], text)
-
-
-def _after(text: str) -> str:
-    return f"\n{text.strip()}" if text.strip() else ""
+    rest = text[end:].strip()
+    return (calls, text[:begin].rstrip() + f"\n{rest}" * bool(rest)) if calls else ([], text)
 
 
 def _skip(text: str, at: int, what: re.Pattern[str] = _SKIPPED) -> int:

@@ -56,7 +56,7 @@ def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
 
 def rows_in(text: str, start: int, end: int, mark: Mark) -> list[tuple[Span, ...]]:
     """The cells of each line of a table's body, for which it is known what parts them."""
-    lines = (line for line in _lines(text, start, end) if not _blank(text, *line) and not _ruled(text, *line, mark))
+    lines = (line for line in _lines(text, start, end) if text[slice(*line)].strip() and not _ruled(text, *line, mark))
     return [_split(text, *line, mark) for line in lines]
 
 
@@ -122,7 +122,7 @@ def _goes_on(text: str, lines: Sequence[Span], at: int, mark: Mark) -> tuple[Spa
     """The cells of one more row; none where the table has ended."""
     start, end = lines[at]
     row = _cells(text, start, end, mark)
-    lone = mark == "\t" and not row and not _blank(text, start, end)  # only its first cell may be filled
+    lone = mark == "\t" and not row and text[start:end].strip()  # only its first cell may be filled
     if lone and at + 1 < len(lines) and mark in text[slice(*lines[at + 1])]:
         return (bare(text, start, end),)
     return row if len(row) > 1 else ()
@@ -150,10 +150,6 @@ def _lines(text: str, start: int, end: int) -> Iterator[Span]:
 
 def _ruled(text: str, start: int, end: int, mark: Mark) -> bool:
     return mark == "|" and _SEPARATOR.match(text[start:end]) is not None
-
-
-def _blank(text: str, start: int, end: int) -> bool:
-    return not text[start:end].strip()
 
 
 def bare(text: str, start: int, end: int) -> Span:
