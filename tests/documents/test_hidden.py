@@ -13,8 +13,7 @@ from pptx.enum.dml import MSO_THEME_COLOR
 
 import nacre
 from nacre.documents import Options, parse
-from nacre.documents.builder import Builder
-from nacre.documents.document import Hidden, from_data, to_data
+from nacre.documents.document import Builder, Hidden, from_data, to_data
 from nacre.errors import ParseError
 from nacre.store.settings import save_settings
 

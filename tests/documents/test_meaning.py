@@ -13,7 +13,7 @@ from pptx.util import Inches, Pt
 
 from nacre.documents import ParsedDocument, parse
 from nacre.documents.formulas import linear
-from nacre.documents.marks import Piece, marked
+from nacre.documents.normalise import Piece, marked
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 M = 'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'

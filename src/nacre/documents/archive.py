@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Limits, Task
 from nacre.documents.ooxml import bomb, is_bomb, opened, unpacked
 from nacre.errors import ParseError

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
+from nacre.documents.lists import pairs
 from nacre.documents.normalise import clean
 
 _LINE = re.compile(r"^([A-Za-z0-9.-]+)((?:;[^:;\"\n]*(?:\"[^\"\n]*\"[^:;\"\n]*)*)*):(.*)$")
 _PARTS = {"VEVENT", "VTODO", "VJOURNAL", "VCARD"}
 _TITLES = ("SUMMARY", "FN")
-_SHOWN = {
-    "DTSTART": "Start", "DTEND": "End", "DUE": "Due", "RRULE": "Repeats", "LOCATION": "Location",
-    "ORGANIZER": "Organizer", "ATTENDEE": "Attendee", "STATUS": "Status", "CATEGORIES": "Categories", "URL": "URL",
-    "DESCRIPTION": "", "COMMENT": "", "NOTE": "", "ORG": "Organization", "TITLE": "Title", "ROLE": "Role",
-    "TEL": "Phone", "EMAIL": "E-mail", "ADR": "Address", "BDAY": "Birthday",
-}  # fmt: skip
+_SHOWN = pairs("calendar-fields")  # "-" is told without a name
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?")
 
 
@@ -57,7 +53,7 @@ def _fact(name: str, parameters: str, value: str) -> str:
         shown = f"{person.group(1)} <{address}>" if person else address
     elif name in {"ADR", "ORG"}:
         shown = ", ".join(filter(None, map(str.strip, _plain(value).split(";"))))
-    return f"{label}: {shown}" if label else shown
+    return shown if label == "-" else f"{label}: {shown}"
 
 
 def _plain(value: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
+from nacre.text.tables import bare
 from nacre.text.titles import title_path
 from nacre.text.words import sentences
 
@@ -249,11 +250,7 @@ class _Chunker:
         block = self._block_at(end - 1)
         if block and start < block.end < end:
             end = block.end
-        while start < end and self.text[start].isspace():
-            start += 1
-        while end > start and self.text[end - 1].isspace():
-            end -= 1
-        return start, end
+        return bare(self.text, start, end)
 
     def _made(self, start: int, end: int) -> Chunk:
         path = self._path(start, end)

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.grid import add_grid
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean

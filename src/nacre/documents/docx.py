@@ -7,8 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nacre.documents.builder import Builder
-from nacre.documents.document import BlockKind
+from nacre.documents.document import BlockKind, Builder
 from nacre.documents.docx_runs import PLAIN, SKIPPED, Look, Runs, is_shaded, look_of
 from nacre.documents.drawings import add_graphic
 from nacre.documents.grid import REPEATED, TableRow, add_rows, rows_of

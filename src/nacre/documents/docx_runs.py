@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.drawings import described
 from nacre.documents.formulas import linear
 from nacre.documents.lists import pairs, word_list
-from nacre.documents.marks import Piece, marked
+from nacre.documents.normalise import Piece, marked
 from nacre.documents.ooxml import attribute, child, descend, is_on, local, parts
 
 # Removed text, field codes, and the twin of a drawing for old readers.

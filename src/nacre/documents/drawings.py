@@ -6,10 +6,10 @@ import re
 from collections.abc import Container, Iterator
 from typing import Any
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.formulas import linear
 from nacre.documents.lists import pairs
-from nacre.documents.marks import Piece, marked
+from nacre.documents.normalise import Piece, marked
 from nacre.documents.number_formats import show
 from nacre.documents.numerals import counted
 from nacre.documents.ooxml import Package, attribute, child, descend, local, number, text_in

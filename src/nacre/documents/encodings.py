@@ -5,9 +5,9 @@ few thousand characters that make up nearly all text into one zone of its table,
 misses; and of two charsets whose zones a text hits, the right one turns it into the characters that its language uses
 most, the wrong one into rare ones. A name of two characters is enough.
 
-`common_characters.txt` holds simplified and traditional Chinese and kanji, a line each: the most frequent ones of
-jieba's dictionary (MIT), the same in their traditional and Japanese forms by OpenCC's tables (Apache-2.0), and the
-kanji of JIS level 1 that Chinese standards lack. Common Hangul is told by its letters.
+`common_characters.txt` holds simplified and traditional Chinese, kanji and Hangul, a line each: the most frequent ones
+of jieba's dictionary (MIT), the same in their traditional and Japanese forms by OpenCC's tables (Apache-2.0), with the
+kanji of JIS level 1 that Chinese standards lack, and syllables of the letters that nearly all text is made of.
 """
 
 from __future__ import annotations
@@ -34,19 +34,8 @@ _BOMS = (
 # Labels as files write them, to the superset that really decodes what such files hold.
 _SUPERSETS = pairs("charset-supersets")
 _WEAK = {"cp1252", "cp1254"}
-_WEST = (
-    "éèàêçôâîûùïœëü", "äüöß", "óíáéñúü¿¡ª", "ãçáéóíõêâúàô", "àèìòùé", "äåöé", "øåæé", "ðíáæéóþöúý",
-)  # fmt: skip
-_CENTRE = ("íáéěřýčžšůúóďťň", "áíčéľýžšúťňôďäĺŕ", "ąęłóśżćńź", "áéöóőüíúű", "čšžćđ", "ăîâşţ")
-_CYRILLIC = ("оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё", "оанівиртеслкдумпязьгйбчшхжїцющєґ")
 # The letters of languages beyond ASCII, the most frequent first, by the charset; of two that fit alike, the first one.
-_LETTERS: dict[str, tuple[str, ...]] = {
-    "cp1252": _WEST, "cp1250": _CENTRE, "iso8859_2": _CENTRE, "cp1254": ("ıüşöğçâ",),
-    "cp1257": ("ėšųžąįūčę", "āīēšūņļķģžč", "äõüöšž"), "cp1251": _CYRILLIC, "koi8_r": _CYRILLIC[:1],
-    "koi8_u": _CYRILLIC, "cp866": _CYRILLIC[:1], "cp1253": ("αοιετσνηυρπκμλςωδάγίχθφόβέύξζήώψ",),
-    "cp1255": ("יוהלאתרמבשנכחדקעםפסטזןגצךףץ",), "cp1256": ("اليمنتربوعدهسقحفكجشةصطزخضذءثغئىأظؤإآ",),
-    "cp874": ("านรอกเง่มยลว้ดทตส์ิปคัีบพหุแจ็ใไืูำะชขโผธซศถณษญฟภฐฎฏฒฌฮฬๆ",), "cp850": _WEST, "mac_roman": _WEST,
-}  # fmt: skip
+_LETTERS = {codec: said.split(",") for codec, said in pairs("charset-letters").items()}
 _BETTER = 0.15  # by how much, a letter, a charset must fit better than one before it
 _MARKS = "–—‘’“”„…•·«»‹›€£§°©®™№\u00a0²³½%،؛؟"
 
@@ -80,7 +69,6 @@ _SHARES = {
     2: (0.35 / 1400, 0.1 / 100, 0.4 / 86, 0.12 / 86, 1e-4, 4e-6),
     3: (0.90 / 1200, 0.1 / 100, 1e-6, 1e-6, 1e-7, 1e-5),
 }
-_FINALS = "-ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 _USUAL = re.compile("[\n\r\t\x20-\x7f\u3000-\u30ff\uff00-\uff65]")
 _LETTER = re.compile("[\u4e00-\u9fff\uac00-\ud7a3\u00a1-\u04ff]")
 _LEAST = -10.0  # mean logarithm of the chance of a character; a text of random characters stays below
@@ -205,18 +193,7 @@ def _east_asian(data: bytes) -> str:
 @cache
 def _common() -> tuple[frozenset[str], ...]:
     lines = (files("nacre.documents") / "common_characters.txt").read_text("utf-8").splitlines()
-    hangul = filter(_common_hangul, map(chr, range(0xAC00, 0xD7A4)))
-    return *map(frozenset, lines), frozenset(hangul)
-
-
-def _common_hangul(syllable: str) -> bool:
-    """Whether the letters of a syllable are those of nearly all text: no doubled ones, few consonants after a glide."""
-    initial, rest = divmod(ord(syllable) - 0xAC00, 588)
-    vowel, final = divmod(rest, 28)
-    plain = "ㅏㅐㅑㅓㅔㅕㅗㅘㅚㅛㅜㅝㅟㅠㅡㅢㅣ"
-    letter, end = chr(0x314F + vowel), _FINALS[final]
-    ends = "-ㄱㄴㄹㅇ" if letter in "ㅑㅘㅚㅝㅟㅢ" else "-ㄱㄴㄹㅁㅂㅅㅇ"
-    return initial not in {1, 4, 8, 10, 13, 15} and letter in plain and end in ends
+    return tuple(map(frozenset, lines))
 
 
 def _chance(text: str, line: int) -> float:

@@ -6,15 +6,12 @@ import posixpath
 from urllib.parse import unquote
 
 from nacre.documents import html
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.encodings import decode
 from nacre.documents.limits import Task
 from nacre.documents.ooxml import Package, attribute, descend, local, take_over
 from nacre.errors import ParseError
 from nacre.text.language import tr
-
-_ABOUT = {"title": "title", "creator": "author", "language": "language", "publisher": "publisher", "date": "date",
-          "subject": "subject", "identifier": "identifier", "description": "description"}  # fmt: skip
 
 
 def parse(data: bytes, out: Builder, task: Task) -> None:
@@ -27,15 +24,13 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     root = package.xml(main) if main else None
     if root is None:
         raise ParseError(tr("the book has no list of its chapters inside"))
-    chapters: dict[str, str] = {}
-    for node in descend(root):
-        if local(node) == "item" and "html" in attribute(node, "media-type"):
-            chapters[attribute(node, "id")] = attribute(node, "href")
-    take_over(out, descend(root), _ABOUT)
+    items = [node for node in root.iter("{*}item") if "html" in attribute(node, "media-type")]
+    chapters = {attribute(node, "id"): attribute(node, "href") for node in items}
+    take_over(out, descend(root), "epub")
     book = out.title
     read: set[str] = set()
-    for node in descend(root):
-        target = chapters.get(attribute(node, "idref"), "") if local(node) == "itemref" else ""
+    for node in root.iter("{*}itemref"):
+        target = chapters.get(attribute(node, "idref"), "")
         part = posixpath.normpath(posixpath.join(posixpath.dirname(main), unquote(target.partition("#")[0])))
         if target and part not in read:
             read.add(part)

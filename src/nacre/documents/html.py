@@ -7,15 +7,13 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any
 
-from nacre.documents.builder import Builder
-from nacre.documents.document import BlockKind
+from nacre.documents.document import BlockKind, Builder
 from nacre.documents.formulas import linear
 from nacre.documents.grid import REPEATED, add_rows
 from nacre.documents.html_looks import Look, Looks
 from nacre.documents.limits import Task
 from nacre.documents.lists import word_list
-from nacre.documents.marks import Piece, marked
-from nacre.documents.normalise import collapse
+from nacre.documents.normalise import Piece, collapse, marked
 from nacre.documents.numerals import counted
 
 _DROPPED = frozenset(word_list("html-dropped"))

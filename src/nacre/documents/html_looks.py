@@ -24,10 +24,7 @@ _SELECTOR = re.compile(r"[\w\s.#>+~*,\-\[\]=\"']{1,200}")
 _RULES, _SHEET, _DECLARED = 300, 1 << 18, 4000
 _LENGTH = re.compile(r"(-?\d{0,6}(?:\.\d{0,6})?)\s*(px|pt|em|rem|%|vw|vh|)")
 _PIXELS = {"px": 1.0, "": 1.0, "pt": 4 / 3, "rem": 16.0, "vw": 10.0, "vh": 10.0}
-_NAMED = {
-    "white": (255, 255, 255), "black": (0, 0, 0), "snow": (255, 250, 250), "ivory": (255, 255, 240), "red": (255, 0, 0),
-    "ghostwhite": (248, 248, 255), "whitesmoke": (245, 245, 245), "floralwhite": (255, 250, 240),
-}  # fmt: skip
+_NAMED = pairs("css-colors")
 _WHITE = (255, 255, 255)
 _MARK = re.compile(r"[\w-]+|[\"']")
 _MARKERS = pairs("css-markers")
@@ -218,8 +215,7 @@ def _is_transparent(value: str) -> bool:
 def _color(value: str) -> Color | None:
     """A colour as red, green and blue; None for one that is not understood."""
     value = value.strip().lower()
-    if value in _NAMED:
-        return _NAMED[value]
+    value = _NAMED.get(value, value)
     if found := re.fullmatch(r"#?([0-9a-f]{3}|[0-9a-f]{6})(?:[0-9a-f]{2})?", value):
         digits = found[1] if len(found[1]) == 6 else "".join(2 * digit for digit in found[1])
         return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)

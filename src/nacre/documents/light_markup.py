@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.grid import add_rows
 from nacre.documents.limits import Task
-from nacre.documents.marks import lowered, raised
-from nacre.documents.normalise import clean
+from nacre.documents.normalise import clean, lowered, raised
 from nacre.documents.numerals import counted
 
 

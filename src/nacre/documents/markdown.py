@@ -9,8 +9,7 @@ from functools import cache
 from itertools import islice, takewhile
 from typing import Any
 
-from nacre.documents.builder import Builder
-from nacre.documents.document import BlockKind, Cell, Table
+from nacre.documents.document import BlockKind, Builder, Cell, Table
 from nacre.documents.html_looks import unseen_by_style
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from nacre.documents import markdown
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.errors import ParseError
 from nacre.text.language import tr

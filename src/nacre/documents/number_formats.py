@@ -14,23 +14,11 @@ from fractions import Fraction
 from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 
+from nacre.documents.lists import pairs
 from nacre.documents.numerals import chinese
 from nacre.documents.spreadsheet_dates import show_date
 
-_ACCOUNT = '_({s}* #,##0{d}_);_({s}* \\(#,##0{d}\\);_({s}* "-"{q}_);_(@_)'
-BUILT_IN = {
-    1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 5: '"$"#,##0_);\\("$"#,##0\\)', 6: '"$"#,##0_);\\("$"#,##0\\)',
-    7: '"$"#,##0.00_);\\("$"#,##0.00\\)', 8: '"$"#,##0.00_);\\("$"#,##0.00\\)', 9: "0%", 10: "0.00%", 11: "0.00E+00",
-    12: "# ?/?", 13: "# ??/??", 14: "m/d/yyyy", 15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy", 18: "h:mm AM/PM",
-    19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss", 22: "m/d/yyyy h:mm", 30: "m/d/yyyy", 37: "#,##0;\\(#,##0\\)",
-    38: "#,##0;\\(#,##0\\)", 39: "#,##0.00;\\(#,##0.00\\)", 40: "#,##0.00;\\(#,##0.00\\)",
-    41: _ACCOUNT.format(s="", d="", q=""), 42: _ACCOUNT.format(s='"$"', d="", q=""),
-    43: _ACCOUNT.format(s="", d=".00", q="??"), 44: _ACCOUNT.format(s='"$"', d=".00", q="??"),
-    45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0", 49: "@",
-    **dict.fromkeys((27, 36, 50, 52, 57), 'yyyy"年"m"月"'), **dict.fromkeys((28, 29, 51, 53, 54, 58), 'm"月"d"日"'),
-    31: 'yyyy"年"m"月"d"日"', 32: 'h"时"mm"分"', 33: 'h"时"mm"分"ss"秒"', 34: '上午/下午h"时"mm"分"',
-    35: '上午/下午h"时"mm"分"ss"秒"', 55: '上午/下午h"时"mm"分"', 56: '上午/下午h"时"mm"分"ss"秒"',
-}  # fmt: skip
+BUILT_IN = {int(key): code.replace("·", " ") for key, code in pairs("number-formats").items()}
 """The formats that a workbook names by number alone, in English and Chinese ones; 0 and unknown ones are General."""
 
 _LONGEST = 255  # characters of a code, as in the programs that write them

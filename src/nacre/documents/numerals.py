@@ -10,10 +10,6 @@ from typing import Any
 from nacre.documents.lists import pairs
 from nacre.documents.ooxml import attribute, child, descend, is_on, local, number, parts
 
-_ROMAN = (
-    (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-    (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
-)  # fmt: skip
 _PLAIN = ("〇一二三四五六七八九", "十百千", "零")
 _LEGAL = ("零壹贰叁肆伍陆柒捌玖", "拾佰仟", "零")
 _LEGAL_TRADITIONAL = ("零壹貳參肆伍陸柒捌玖", "拾佰仟", "零")
@@ -31,8 +27,8 @@ def roman(number: int) -> str:
     if not 0 < number < 4000:
         return str(number)
     said = ""
-    for value, sign in _ROMAN:
-        said, number = said + sign * (number // value), number % value
+    for sign, value in pairs("roman").items():
+        said, number = said + sign * (number // int(value)), number % int(value)
     return said
 
 
@@ -163,7 +159,9 @@ class Numbering:
         for node in parts(root):
             one = lists.get(attribute(child(node, "abstractNumId"))) if local(node) == "num" else None
             if one is not None:
-                starts, levels = _overrides(node)
+                over = [(number(part, "ilvl"), part) for part in node if local(part) == "lvlOverride"]
+                starts = {at: number(begin) for at, part in over if (begin := child(part, "startOverride")) is not None}
+                levels = {at: _level(own) for at, part in over if (own := child(part, "lvl")) is not None}
                 self.nums[attribute(node, "numId")] = by_style.get(one.borrowed, one), starts, levels
 
     def level_of(self, num: str, style: str) -> int | None:
@@ -203,18 +201,6 @@ class Numbering:
 
         label = re.sub(r"%([1-9])", said, one.text).strip()
         return label + one.gap if label else ""
-
-
-def _overrides(num: Any) -> tuple[dict[int, int], dict[int, _Level]]:
-    starts, levels = {}, {}
-    for node in num:
-        if local(node) == "lvlOverride":
-            at, start, level = number(node, "ilvl"), child(node, "startOverride"), child(node, "lvl")
-            if start is not None:
-                starts[at] = number(start)
-            if level is not None:
-                levels[at] = _level(level)
-    return starts, levels
 
 
 def _level(node: Any) -> _Level:

@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from nacre.documents import ooxml
-from nacre.documents.builder import Builder
-from nacre.documents.grid import add_rows
+from nacre.documents.document import Builder
+from nacre.documents.grid import Merge, Row, add_cells, add_rows, spread, words
 from nacre.documents.limits import Task
 from nacre.documents.lists import word_list
-from nacre.documents.marks import joined_strikes, told
+from nacre.documents.normalise import joined_strikes, told
 from nacre.documents.numerals import Numbers
 from nacre.documents.ooxml import attribute, child, descend, local, number, parts, text_in
-from nacre.documents.sheets import Merge, Row, add_cells, spread, words
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -28,10 +27,6 @@ _ROWS = 1 << 16
 _DROPPED = frozenset(word_list("odf-dropped"))
 _APART = {"note", "annotation", "table", "text-box"}  # stands in a paragraph and is no word of it
 _BLOCKS = {"p", "h", "list", "table", "page", "frame", "section", "annotation", "custom-shape", "g"}
-_ABOUT = {
-    "title": "title", "creator": "author", "initial-creator": "author", "date": "modified", "keyword": "keywords",
-    "creation-date": "created", "subject": "subject", "description": "description",
-}  # fmt: skip
 _OUTLINE = " outline"  # the key of the style that numbers headings; no style has such a name
 
 
@@ -49,7 +44,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     body = child(content, "body")
     if body is None:
         raise ParseError(tr("the OpenDocument file has no content inside"))
-    ooxml.take_over(out, parts(about, "meta"), _ABOUT)
+    ooxml.take_over(out, parts(about, "meta"), "odf")
     for node in parts(about, "meta"):
         if local(node) == "user-defined":
             out.fields.setdefault(attribute(node, "name"), (node.text or "").strip())
@@ -154,9 +149,7 @@ class _Walk:
         numbers = self.counter(style)
         if depth == 1 and attribute(root, "continue-numbering") != "true" and not attribute(root, "continue-list"):
             numbers.counts.clear()
-        for item in root:
-            if local(item) not in {"list-item", "list-header"}:
-                continue
+        for item in root.iterchildren("{*}list-item", "{*}list-header"):
             own = [part for part in item if local(part) in {"p", "h"}]
             counts = local(item) == "list-item" and own and local(own[0]) == "p"
             mark = numbers.next(depth, number(item, "start-value")) if counts else ""
@@ -260,9 +253,7 @@ class _Walk:
     def row(self, row: Any, at: int, ranges: deque[Merge]) -> dict[int, str]:
         cells: dict[int, str] = {}
         column = 0
-        for cell in row:
-            if local(cell) not in {"table-cell", "covered-table-cell"}:
-                continue
+        for cell in row.iterchildren("{*}table-cell", "{*}covered-table-cell"):
             text = self.cell(cell) if len(cell) and local(cell) == "table-cell" else ""
             width = min(number(cell, "number-columns-spanned", 1), _REPEATED)
             height = min(number(cell, "number-rows-spanned", 1), _ROWS)
@@ -282,9 +273,7 @@ class _Walk:
         return said
 
     def sheets(self, root: Any) -> None:
-        for table in root:
-            if local(table) != "table":
-                continue
+        for table in root.iterchildren("{*}table"):
             self.out.sheet, self.notes = attribute(table, "name"), []
             if not self.all and _hides(self.styles.get(attribute(table, "style-name"))):
                 self.out.hide("hidden sheet", words(row.cells for row in self.rows(table, deque())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import Any, NamedTuple
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import is_cjk
 from nacre.documents.ooxml import Package, attribute, child, descend, local, parts, take_over
@@ -13,7 +13,6 @@ from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _PAGES = 5000
-_ABOUT = {"Title": "title", "Author": "author", "CreationDate": "created", "Subject": "subject"}
 
 
 class _Piece(NamedTuple):
@@ -34,7 +33,7 @@ def parse(data: bytes, out: Builder, task: Task) -> None:
     if place is None or not (place.text or "").strip():
         raise ParseError(tr("the OFD file has no document inside"))
     about = child(root, "DocBody", "DocInfo")
-    take_over(out, parts(about), _ABOUT)
+    take_over(out, parts(about), "ofd")
     for custom in parts(about, "CustomDatas"):
         out.fields.setdefault(attribute(custom, "Name"), (custom.text or "").strip())
     main = place.text.strip().lstrip("/")
@@ -76,14 +75,12 @@ def _joined(folder: str, location: str) -> str:
 
 def _pieces(root: Any, out: Builder) -> list[_Piece]:
     found = []
-    for node in root.iter():
-        if local(node) != "TextObject":
-            continue
+    for node in root.iter("{*}TextObject"):
         left, top, _, _ = (*_numbers(attribute(node, "Boundary")), 0.0, 0.0, 0.0, 0.0)[:4]
         size = next(iter(_numbers(attribute(node, "Size"))), 3.0)
         hidden = attribute(node, "Visible") == "false" or attribute(node, "Alpha") == "0"
-        for code in node:
-            text = (code.text or "") if local(code) == "TextCode" else ""
+        for code in node.iterchildren("{*}TextCode"):
+            text = code.text or ""
             if hidden:
                 out.hide("invisible text", text)
             elif text.strip():

@@ -10,12 +10,13 @@ import io
 import posixpath
 import zipfile
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Limits
+from nacre.documents.lists import pairs
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
@@ -133,14 +134,9 @@ class Package:
                 out.fields.setdefault(name, "".join(node.itertext()).strip())
 
 
-_ABOUT = {
-    "title": "title", "creator": "author", "created": "created", "modified": "modified", "subject": "subject",
-    "keywords": "keywords", "description": "description",
-}  # fmt: skip
-
-
-def take_over(out: Builder, nodes: Iterable[Any], names: Mapping[str, str] = _ABOUT) -> None:
+def take_over(out: Builder, nodes: Iterable[Any], kind: str = "office") -> None:
     """Note what a file says of itself in elements of these names."""
+    names = pairs(f"about-{kind}")
     for node in nodes:
         name, text = names.get(local(node)), (node.text or "").strip()
         if name and text:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from nacre.documents import ocr
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.lists import word_list
 from nacre.documents.pdf_layout import Sheet, title_key

@@ -7,7 +7,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 Box = tuple[float, float, float, float]
 Turn = Callable[[float, float, float, float], Box]
@@ -23,6 +23,7 @@ _PALE = 200  # each channel of a colour that may be lost on white paper
 _ALIKE = 24  # difference of two colours that nobody tells apart
 _FAINT = 24  # opacity
 _INVISIBLE = frozenset((3, 7))  # modes of drawing text
+_Cover = tuple[int, Box, bytes]  # place in the order of drawing, area, colour
 _Text = tuple[int, int, int]  # place in the order of drawing, address, depth
 _BOUNDS = (ctypes.c_float * 4)()
 _BOUNDS_AT = [ctypes.addressof(_BOUNDS) + 4 * n for n in range(4)]
@@ -61,20 +62,17 @@ def middle_of(box: Box) -> float:
     return (box[1] + box[3]) / 2
 
 
-class Suspect(NamedTuple):
-    """Text at an address of pdfium's that may not be seen, and why: invisible, white or covered text."""
-
-    shape: int
-    why: str
-
-
 @dataclass(slots=True)
 class Drawn:
-    """Rulings (y, x0, x1) and (x, y0, y1) in points as displayed, and the largest picture's part of the page."""
+    """Rulings (y, x0, x1) and (x, y0, y1) in points as displayed, and the largest picture's part of the page.
+
+    Args:
+        suspects: text that may not be seen, by its address, and why: invisible, white or covered text.
+    """
 
     horizontal: list[tuple[float, float, float]] = field(default_factory=list)
     vertical: list[tuple[float, float, float]] = field(default_factory=list)
-    suspects: list[Suspect] = field(default_factory=list)
+    suspects: dict[int, str] = field(default_factory=dict)
     pictures: float = 0.0
 
 
@@ -96,12 +94,6 @@ def may_hold_writing(page: Any) -> bool:
     return False
 
 
-class _Cover(NamedTuple):
-    at: int
-    box: Box
-    colour: bytes
-
-
 def read_objects(page: Any, turn: Turn) -> Drawn:
     """One walk over the objects of a page."""
     import pypdfium2.raw as pdfium
@@ -116,7 +108,7 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
             # Thousands a page: an object costs two calls, and a colour is looked at once.
             if mode_of(shape) in _INVISIBLE:
-                drawn.suspects.append(Suspect(shape, "invisible text"))
+                drawn.suspects[shape] = "invisible text"
                 continue
             colour = bytes(_COLOUR) if colour_of(shape, red, green, blue, opacity) else b""
             if colour not in texts:
@@ -133,11 +125,11 @@ def read_objects(page: Any, turn: Turn) -> Drawn:
             _rule(shape, turn(*box), turn, drawn)
         broad = size > 30 and min(box[2] - box[0], box[3] - box[1]) > _THIN
         if broad and (tint := _paint(pdfium, shape, kind)) is not None:
-            covers.append(_Cover(number, box, tint))
+            covers.append((number, box, tint))
     for colour in [colour for colour in texts if _pale(colour)]:
-        drawn.suspects += [Suspect(shape, "white text") for _, shape, _ in texts.pop(colour)]
-    covered = _covered(texts, sorted(covers, key=lambda cover: _area(cover.box))[-_MOST_COVERS:])
-    drawn.suspects += [Suspect(shape, "covered text") for shape in covered]
+        drawn.suspects |= {shape: "white text" for _, shape, _ in texts.pop(colour)}
+    covered = _covered(texts, sorted(covers, key=lambda cover: _area(cover[1]))[-_MOST_COVERS:])
+    drawn.suspects |= dict.fromkeys(covered, "covered text")
     return drawn
 
 
@@ -197,10 +189,11 @@ def _covered(texts: dict[bytes, list[_Text]], covers: list[_Cover]) -> Iterator[
     """Text below an area drawn later, or on one of its own colour: only a look can tell."""
     bands: dict[int, list[_Cover]] = {}
     for cover in covers:
-        for band in range(int(cover.box[1]) // _BAND, min(int(cover.box[3]) // _BAND, _BANDS) + 1):
+        low, high = cover[1][1::2]
+        for band in range(int(low) // _BAND, min(int(high) // _BAND, _BANDS) + 1):
             bands.setdefault(band, []).append(cover)
-    last = max((cover.at for cover in covers), default=0)
-    tints = {cover.colour for cover in covers if cover.colour}
+    last = max((at for at, _, _ in covers), default=0)
+    tints = {tint for _, _, tint in covers if tint}
     for colour, group in texts.items():
         lost = any(_alike(tint, colour) for tint in tints)
         for number, shape, depth in group:

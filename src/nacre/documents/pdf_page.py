@@ -11,11 +11,10 @@ import operator
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nacre.documents.pdf_fields import Extras, read_extras, strike
-from nacre.documents.pdf_lines import Glyph, Style, Turned, lines_of
+from nacre.documents.pdf_lines import Extras, Glyph, Style, lines_of, read_extras, strike
 from nacre.documents.pdf_objects import Box, Drawn, Turn, address, around, quick, read_objects
 
 _SAMPLE = 8  # every so many glyphs one is asked for its angle
@@ -96,14 +95,14 @@ def _as_lines(group: list[Glyph], quarter: int, width: float, height: float) -> 
     if quarter == _SLANTED:
         # Watermarks and labels of charts: in the order of the file, a word where pdfium sees one.
         boxes = [glyph.box for glyph in group if glyph.box]
-        yield Turned(" ".join("".join(g.text for g in group).split()), around(boxes), group[0].index)
+        yield Glyph(" ".join("".join(g.text for g in group).split()), around(boxes), group[0].index, "turned")
         return
     there = turner(90 * quarter, *((width, height) if quarter == 2 else (height, width)))
     back = turner(360 - 90 * quarter, width, height)
-    moved = [type(g)(g.text, there(*g.box) if g.box else None, g.index) for g in group]
+    moved = [replace(g, box=g.box and there(*g.box)) for g in group]
     for line in lines_of(moved):
         for words, x0, x1 in line.parts:
-            yield Turned(words, back(x0, line.box[1], x1, line.box[3]), line.index)
+            yield Glyph(words, back(x0, line.box[1], x1, line.box[3]), line.index, "turned")
 
 
 def split_hidden(
@@ -119,8 +118,7 @@ def split_hidden(
         if tiny or min(rights) < 0 or min(tops) < 0 or max(lefts) > width or max(bottoms) > height:  # seldom
             why = {glyph.index: how for glyph in glyphs if glyph.box and (how := _lost(glyph.box, width, height))}
     if drawn.suspects:
-        count = sum(glyph.box is not None for glyph in glyphs)
-        for how, group in _unseen(page, drawn, _by_object(text, drawn, glyphs, why), count, size):
+        for how, group in _unseen(page, text, drawn, glyphs, why, size):
             why.update((glyph.index, how) for glyph in group)
     return _parted(glyphs, why) if why else (glyphs, {})
 
@@ -143,32 +141,25 @@ def _parted(glyphs: list[Glyph], why: Mapping[int, str]) -> tuple[list[Glyph], d
     return seen, hidden
 
 
-def _by_object(text: Any, drawn: Drawn, glyphs: Iterable[Glyph], unseen: Container[int]) -> dict[int, list[Glyph]]:
-    object_of, handle = quick("FPDFText_GetTextObject"), address(text.raw)
-    groups: dict[int, list[Glyph]] = {suspect.shape: [] for suspect in drawn.suspects}
-    for glyph in glyphs:
-        if glyph.box is not None and glyph.index not in unseen:
-            group = groups.get(object_of(handle, glyph.index))
-            if group is not None:
-                group.append(glyph)
-    return groups
-
-
 def _unseen(
-    page: Any, drawn: Drawn, groups: Mapping[int, list[Glyph]], count: int, size: tuple[float, float]
+    page: Any, text: Any, drawn: Drawn, glyphs: list[Glyph], lost: Container[int], size: tuple[float, float]
 ) -> Iterable[tuple[str, list[Glyph]]]:
-    suspects = [suspect for suspect in drawn.suspects if groups[suspect.shape]]
-    layer = sum(len(groups[suspect.shape]) for suspect in suspects if suspect.why != "white text")
-    if drawn.pictures >= _SCAN and 2 * layer >= count:
-        suspects = [suspect for suspect in suspects if suspect.why == "white text"]
+    object_of, handle = quick("FPDFText_GetTextObject"), address(text.raw)
+    groups: dict[int, list[Glyph]] = {shape: [] for shape in drawn.suspects}
+    boxed = [glyph for glyph in glyphs if glyph.box is not None]
+    for glyph in boxed:
+        if glyph.index not in lost and (group := groups.get(object_of(handle, glyph.index))) is not None:
+            group.append(glyph)
+    suspects = {shape: why for shape, why in drawn.suspects.items() if groups[shape]}
+    layer = sum(len(groups[shape]) for shape, why in suspects.items() if why != "white text")
+    if drawn.pictures >= _SCAN and 2 * layer >= len(boxed):
+        suspects = {shape: why for shape, why in suspects.items() if why == "white text"}
     if not suspects:
         return
-    differs = _difference(page, [suspect.shape for suspect in suspects], size)
-    for suspect in suspects:
-        group = groups[suspect.shape]
-        boxes = [glyph.box for glyph in group if glyph.box]
-        if not any(differs(box) for box in boxes):
-            yield suspect.why, group
+    differs = _difference(page, list(suspects), size)
+    for shape, why in suspects.items():
+        if not any(differs(glyph.box) for glyph in groups[shape] if glyph.box):
+            yield why, groups[shape]
 
 
 def _difference(page: Any, shapes: list[int], size: tuple[float, float]) -> Callable[[Box], bool]:

@@ -9,18 +9,16 @@ from dataclasses import replace
 from typing import Any, cast
 
 from nacre.documents import ocr
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import is_cjk
 from nacre.documents.ocr import Picture
 from nacre.documents.ooxml import Package
-from nacre.documents.pdf_fields import Extras
 from nacre.documents.pdf_layout import Sheet
-from nacre.documents.pdf_lines import Glyph, Line, plain_style
+from nacre.documents.pdf_lines import Extras, Glyph, Line, plain_style
 from nacre.documents.pdf_objects import Box, Drawn
-from nacre.documents.pdf_order import by_place
 from nacre.documents.pdf_page import Page
-from nacre.documents.pdf_write import items_of, write_sheets
+from nacre.documents.pdf_write import by_place, items_of, write_sheets
 from nacre.errors import ParseError
 from nacre.text.language import tr
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean
 

@@ -6,12 +6,11 @@ import codecs
 import re
 from dataclasses import dataclass, replace
 
-from nacre.documents.builder import Builder
-from nacre.documents.document import BlockKind
+from nacre.documents.document import BlockKind, Builder
 from nacre.documents.grid import TableRow, add_rows
 from nacre.documents.limits import Task
 from nacre.documents.lists import pairs, word_list
-from nacre.documents.marks import joined_strikes, told
+from nacre.documents.normalise import joined_strikes, told
 
 _TOKEN = re.compile(
     rb"\\(?P<word>[a-zA-Z]{1,32})(?P<number>-?\d{1,10})? ?|\\'(?P<hex>[0-9a-fA-F]{2})|\\(?P<sign>.)"
@@ -19,18 +18,12 @@ _TOKEN = re.compile(
     re.S,
 )
 _CHARSETS = {int(key): said for key, said in pairs("rtf-charsets").items()}
-_SIGNS = {
-    "tab": "\t", "line": "\n", "emdash": "—", "endash": "–", "lquote": "‘", "rquote": "’", "ldblquote": "“",
-    "rdblquote": "”", "bullet": "•", "emspace": " ", "enspace": " ", "softline": "\n",
-}  # fmt: skip
+_SIGNS = pairs("rtf-signs") | {"tab": "\t", "line": "\n", "softline": "\n", "emspace": " ", "enspace": " "}
 _SKIPPED = frozenset(word_list("rtf-skipped"))
 # Groups that begin with \* and are read all the same.
 _STARRED = {"ud", "shppict", "shptxt", "annotation", "atnauthor", "atnid", "footnote"}
 _ABOUT = {"title", "author", "subject", "keywords", "doccomm", "company"}
-_PLACES = {
-    "fonttbl": "fonts", "stylesheet": "styles", "colortbl": "colors", "listtext": "listtext", "pntext": "listtext",
-    "info": "info", "atnid": "skip", **{name: name for name in (*_ABOUT, "footnote", "annotation", "atnauthor")},
-}  # fmt: skip
+_PLACES = pairs("rtf-places") | {name: name for name in (*_ABOUT, "footnote", "annotation", "atnauthor")}
 _HEADING = re.compile(r"\s*(?:heading|标题|titre|überschrift)\s*(\d)", re.I)
 _COLUMNS = 256
 _DEEP = 500

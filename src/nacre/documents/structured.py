@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from nacre.documents import plain
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.errors import ParseError
 from nacre.text.language import tr

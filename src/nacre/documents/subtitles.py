@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean, join_lines
 

@@ -7,19 +7,14 @@ import unicodedata
 from collections import deque
 from itertools import islice
 
-from nacre.documents.builder import Builder
-from nacre.documents.grid import add_rows
+from nacre.documents.document import Builder
+from nacre.documents.grid import Merge, Row, add_rows, spread
 from nacre.documents.limits import Task
 from nacre.documents.lists import pairs
-from nacre.documents.marks import told
-from nacre.documents.normalise import clean, collapse
+from nacre.documents.normalise import clean, collapse, told
 from nacre.documents.numerals import counted
-from nacre.documents.sheets import Merge, Row, spread
 
-_LEVELS = {
-    "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6,
-    "frametitle": 3, "title": 1, "framesubtitle": 4,
-}  # fmt: skip
+_LEVELS = {name: int(level) for name, level in pairs("tex-levels").items()}
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*?(?:\n[ \t]*|$)")
 _VERBATIM = r"verbatim\*?|Verbatim|lstlisting|minted|alltt|comment"
 _FORMULAS = "equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat"
@@ -40,10 +35,7 @@ _ACCENTS = dict(zip("`'^\"~=.uvHcdbkr", _COMBINING, strict=True))
 _LETTERS = pairs("tex-letters") | {"quad": " ", "qquad": " ", "today": ""}
 # Commands whose argument no reader sees, by how many arguments they have.
 _UNSEEN = {name: int(count) for name, count in pairs("tex-unseen").items()}
-_LOOKS = {
-    "textsuperscript": "super", "textsubscript": "sub", "sout": "strike", "st": "strike", "xout": "strike",
-    "cancel": "strike",
-}  # fmt: skip
+_LOOKS = pairs("tex-looks")
 _MACRO = re.compile(r"\\(?:(?:re|provide)?newcommand\*?\s*\{?\s*|def\s*)\\([A-Za-z@]{1,60})\s*\}?\s*(?=\{)")
 _LABEL = re.compile(r"\\(?:label\s*\{[^{}]*\}|nonumber|notag)")
 _NEVER = re.compile(r"\\iffalse\b.*?\\fi\b", re.S)

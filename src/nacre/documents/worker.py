@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.documents import ocr
-from nacre.documents.detect import MIME
+from nacre.documents.dispatch import MIME
 from nacre.documents.document import ParsedDocument, from_data
 from nacre.documents.limits import Limits, OnPage, Options
 from nacre.documents.office_converter import NEW, NeedsConversion, convert, program

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.drawings import add_drawing
+from nacre.documents.grid import Merge, Row, add_cells, words
 from nacre.documents.limits import Task
-from nacre.documents.marks import Piece, marked, struck
+from nacre.documents.normalise import Piece, marked, struck
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
 from nacre.documents.ooxml import Package, attribute, child, descend, is_on, local, number, parts, relation_id, text_in
-from nacre.documents.sheets import Merge, Row, add_cells, words
 from nacre.errors import ParseError
 from nacre.text.language import tr
 

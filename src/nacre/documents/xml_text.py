@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from nacre.documents import html, plain
-from nacre.documents.builder import Builder
+from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import collapse
 from nacre.documents.ooxml import local, parse_xml

@@ -8,7 +8,7 @@ from functools import partial
 from urllib.parse import quote
 
 from nacre.documents.archive import members
-from nacre.documents.detect import is_archive
+from nacre.documents.dispatch import is_archive
 from nacre.documents.limits import Limits
 from nacre.documents.ooxml import bomb
 from nacre.errors import ParseError

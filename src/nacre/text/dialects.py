@@ -28,11 +28,11 @@ _PLAIN = str.maketrans("｜▁", "|_")
 _MARK = re.compile("|".join(map(re.escape, MARKS)))
 # What may stand around and between calls: tags that open and close, fences, separators.
 _SKIPPED = re.compile(
-    r"\s+|<\|?/?(?:minimax:|seed:|longcat_|steptml:)?(?:tool_calls?|function_calls?|toolcalls?|tool_use)(?:_section)?"
+    r"(?:\s+|<\|?/?(?:minimax:|seed:|longcat_|steptml:)?(?:tool_calls?|function_calls?|toolcalls?|tool_use)(?:_section)?"
     r"(?:_begin|_end)?\|?>|</?\|?DSML\|(?:function_calls|tool_calls)>|<\|(?:tool_calls?_(?:begin|end)|plugin|python_tag"
     r"|python_(?:start|end)|action_(?:start|end)|START_ACTION|END_ACTION|tools_(?:prefix|suffix)|call|start|eom_id"
     r"|eot_id|im_end|/tool_call)\|>|</?TOOLCALL>|</(?:function|(?:\|DSML\||steptml:)?invoke)>|<(?:start|end)_function_call>"
-    r"|function\s?<\|tool_sep\|>(?=<)|<tool_call\|>|\[/?TOOL_CALLS\]|functools(?=\[)|`{3,}(?:json|python|py|tool_code)?|;|,(?=\s*[{<])"
+    r"|function\s?<\|tool_sep\|>(?=<)|<tool_call\|>|\[/?TOOL_CALLS\]|functools(?=\[)|`{3,}(?:json|python|py|tool_code)?|;|,(?=\s*[{<]))*+"
 )
 _INVOKED = re.compile(
     r"<(?:\|DSML\||steptml:|antml:)?(?:function=|invoke name=|function name=)[\"']?"
@@ -60,6 +60,7 @@ _PARAMETER = re.compile(
     r"(?P<argument>[^<]*(?:<(?!/?(?:longcat_)?(?:arg_value|arg_key|tool_call)>)[^<]*)*)(?:</(?:longcat_)?arg_value>)?"
 )
 _CLOSED = re.compile(r"\s{0,9}(?:`{3}\s{0,3})?</(?:arguments|parameters|args)>")
+_BLANKS = re.compile(r"\s*")
 _QUOTES = re.compile(r'<\|"\|>|<escape>')
 _PYTHONIC = re.compile(r"\[\s{0,9}[^\W\d][\w.]{0,63}\((?!\s*\?)")
 _NAME_KEYS = ("name", "tool_name", "function_name", "toolname", "tool", "action", "function")
@@ -108,19 +109,13 @@ def read_calls(text: str) -> tuple[list[WrittenCall], str]:
             break
         calls += found
         end = at = _skip(plain, at)
-    return (calls, text[:begin].rstrip() + _after(text[end:])) if calls else ([], text)
+    rest = text[end:].strip()
+    return (calls, text[:begin].rstrip() + f"\n{rest}" * bool(rest)) if calls else ([], text)
 
 
-def _after(text: str) -> str:
-    return f"\n{text.strip()}" if text.strip() else ""
-
-
-def _skip(text: str, at: int) -> int:
-    while match := _SKIPPED.match(text, at):
-        if match.end() == at:
-            break
-        at = match.end()
-    return at
+def _skip(text: str, at: int, what: re.Pattern[str] = _SKIPPED) -> int:
+    match = what.match(text, at)
+    return match.end() if match else at
 
 
 def _read(plain: str, text: str, at: int) -> tuple[list[WrittenCall], int]:
@@ -139,14 +134,13 @@ def _read(plain: str, text: str, at: int) -> tuple[list[WrittenCall], int]:
 
 def _arguments(plain: str, text: str, at: int) -> tuple[Any, int]:
     """What stands behind a name: an object, tagged parameters, arguments in brackets, or a text."""
-    behind = _BEHIND.match(plain, at)
-    at = behind.end() if behind else at
+    at = _skip(plain, at, _BEHIND)
     named: dict[str, Any] = {}
     while match := _PARAMETER.match(plain, at):
         name = match["name"] or match["key"].strip()
         begin, end = match.span("value" if match["name"] else "argument")
         named[name] = _scalar(text[begin:end], as_text=match["string"] == "true")
-        at = _blank(plain, match.end())
+        at = _skip(plain, match.end(), _BLANKS)
     if named:
         return named, at
     if plain.startswith("```", at):
@@ -155,19 +149,12 @@ def _arguments(plain: str, text: str, at: int) -> tuple[Any, int]:
         data, end = _data(text, at)
         if data is None:  # what is behind it is not looked at either: that would be looked through once a call
             return text[at:], len(text)
-        close = _CLOSED.match(plain, end)
-        return data, close.end() if close else end
+        return data, _skip(plain, end, _CLOSED)
     if plain[at : at + 1] == "(":
         return _in_brackets(text, at)
     end = min((place for mark in ("</", "<|") if (place := plain.find(mark, at)) >= 0), default=len(text))
     rest = text[at:end].strip()
     return rest or None, end
-
-
-def _blank(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
 
 
 def _data(text: str, at: int) -> tuple[Any, int]:
@@ -195,7 +182,7 @@ def _python_calls(text: str, at: int) -> tuple[list[WrittenCall], int]:
             break
         calls.append(WrittenCall(match["name"], given))
         at = end
-    at = _blank(text, at)
+    at = _skip(text, at, _BLANKS)
     return calls, at + text.startswith("]", at)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 MAX_DEPTH = 60
@@ -17,6 +18,9 @@ _ENDS = ",，}]｝］;"
 _BLANK = " \t\r\n\u3000\ufeff\u200b\xa0"
 _NEXT_KEY = re.compile(r"""["'“][\w \-]{1,64}["'”][ ]{0,4}[:：]""")
 _COMMENT = re.compile(r"[ \t](?://|/\*)")
+# Blanks and comments, and what parts values.
+_PASSED, _PARTED = (re.compile(rf"(?:[{_BLANK}{more}]|//[^\n]*+|/\*.*?(?:\*/|\Z))*+", re.S) for more in ("", ",，;"))
+_KEYWORD = re.compile(r"(\w++)[ \t]*+(?!==|://)[:：=]")  # a bare address is a value
 _BRACE = re.compile("[{｛]")
 _KEY = re.compile(r"[\w .\-]{1,64}")
 _LONGEST, _TRIES = 20_000, 64  # characters of a reply, and beginnings of an object in it, that are looked at
@@ -69,18 +73,14 @@ def read_arguments(text: str, start: int, close: str) -> tuple[list[Any], dict[s
     reader = _Reader(text, start)
     positional: list[Any] = []
     named: dict[str, Any] = {}
-    while True:
-        reader.skip(",，;")
-        if reader.at >= len(text):
-            return positional, named, reader.at, False
-        if text[reader.at] in close:
-            return positional, named, reader.at + 1, True
+    for _ in reader.parts(close):
         key = reader.keyword()
         value = reader.value(0, ends=_ENDS + close)
         if key:
             named[key] = value
         else:
             positional.append(value)
+    return positional, named, reader.at, reader.closed
 
 
 class _Reader:
@@ -91,35 +91,28 @@ class _Reader:
         self.at = at
         self.closed = True
 
-    def skip(self, more: str = "") -> None:
-        """Pass blanks, comments and the characters of `more`."""
-        text, size = self.text, len(self.text)
-        while self.at < size:
-            if text[self.at] in _BLANK or text[self.at] in more:
-                self.at += 1
-            elif text.startswith("//", self.at):
-                end = text.find("\n", self.at)
-                self.at = size if end < 0 else end
-            elif text.startswith("/*", self.at):
-                end = text.find("*/", self.at + 2)
-                self.at = size if end < 0 else end + 2
-            else:
+    def skip(self, what: re.Pattern[str] = _PASSED) -> None:
+        """Pass blanks and comments."""
+        if found := what.match(self.text, self.at):
+            self.at = found.end()
+
+    def parts(self, close: str) -> Iterator[None]:
+        """Stop before each part, up to a closing bracket or the end of the text."""
+        while True:
+            self.skip(_PARTED)
+            if self.at >= len(self.text):
+                self.closed = False
                 return
+            if self.text[self.at] in close:
+                self.at += 1
+                return
+            yield
 
     def keyword(self) -> str:
         """`name` of a following `name=` or `name:`; "" and no move when there is none."""
-        end = self.at
-        while end < len(self.text) and (self.text[end].isalnum() or self.text[end] == "_"):
-            end += 1
-        name, after = self.text[self.at : end], end
-        while after < len(self.text) and self.text[after] in " \t":
-            after += 1
-        if not name or after >= len(self.text) or self.text[after] not in ":：=" or self.text.startswith("==", after):
-            return ""
-        if self.text.startswith("://", after):  # a bare address is a value
-            return ""
-        self.at = after + 1
-        return name
+        found = _KEYWORD.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found[1] if found else ""
 
     def value(self, depth: int, ends: str = _ENDS) -> Any:
         if depth > MAX_DEPTH:
@@ -139,14 +132,7 @@ class _Reader:
     def _object(self, depth: int) -> dict[str, Any]:
         self.at += 1
         result: dict[str, Any] = {}
-        while True:
-            self.skip(",，;")
-            if self.at >= len(self.text):
-                self.closed = False
-                return result
-            if self.text[self.at] in "}｝":
-                self.at += 1
-                return result
+        for _ in self.parts("}｝"):
             quoted = self.text[self.at] in _OPEN_QUOTES
             key = self._string(_COLONS) if quoted else self._bare(_COLONS + _ENDS, raw=True)
             self.skip()
@@ -158,21 +144,16 @@ class _Reader:
                 result[key] = self.value(depth + 1)
             else:
                 result[key] = None
+        return result
 
     def _array(self, depth: int) -> list[Any]:
         self.at += 1
         result: list[Any] = []
-        while True:
-            self.skip(",，;")
-            if self.at >= len(self.text):
-                self.closed = False
-                return result
-            if self.text[self.at] in "]］":
-                self.at += 1
-                return result
+        for _ in self.parts("]］"):
             if self.text[self.at] in "}｝":
                 raise ValueError("a brace closes an array")
             result.append(self.value(depth + 1))
+        return result
 
     def _string(self, ends: str) -> str:
         opening = self.text[self.at]

@@ -175,16 +175,7 @@ def as_chunk(message: AIMessage) -> AIMessageChunk:
     """A whole answer as one chunk of a stream; a chunk as it is."""
     if isinstance(message, AIMessageChunk):
         return message
-    return AIMessageChunk(
-        content=message.content,
-        additional_kwargs=message.additional_kwargs,
-        response_metadata=message.response_metadata,
-        usage_metadata=message.usage_metadata,
-        tool_calls=message.tool_calls,
-        invalid_tool_calls=message.invalid_tool_calls,
-        name=message.name,
-        id=message.id,
-    )
+    return AIMessageChunk(**{name: getattr(message, name) for name in AIMessage.model_fields if name != "type"})
 
 
 def merge_chunks(chunks: Sequence[AIMessageChunk]) -> AIMessage:

@@ -9,16 +9,12 @@ from typing import Any
 _NAMES = """\
 think thinking thought thoughts thought_process reasoning reflection scratchpad inner_thoughts inner_monologue
 antThinking seed:think mm:think longcat_think"""
-THINK_PAIRS: list[tuple[str, str]] = [(f"<{name}>", f"</{name}>") for name in _NAMES.split()] + [
-    ("◁think▷", "◁/think▷"),
-    ("[THINK]", "[/THINK]"),
-    ("<|think|>", "<|/think|>"),
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<|thinking_start|>", "<|thinking_end|>"),
-    ("<|channel>thought", "<channel|>"),
-    ("<|channel|>analysis<|message|>", "<|end|>"),
-]
+_OTHERS = """\
+◁think▷ ◁/think▷ [THINK] [/THINK] <|think|> <|/think|> <|begin_of_thought|> <|end_of_thought|> <|START_THINKING|>
+<|END_THINKING|> <|thinking_start|> <|thinking_end|> <|channel>thought <channel|> <|channel|>analysis<|message|>
+<|end|>"""
+THINK_PAIRS = [(f"<{name}>", f"</{name}>") for name in _NAMES.split()]
+THINK_PAIRS += zip(_OTHERS.split()[::2], _OTHERS.split()[1::2], strict=True)
 """How private reasoning begins and ends, by the chat templates that are known."""
 _CLOSING_OF = {opening.lower(): closing.lower() for opening, closing in THINK_PAIRS}
 _ORPHANS = frozenset(_CLOSING_OF.values()) - {"<|end|>"}  # that one also ends an answer

@@ -56,7 +56,7 @@ def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
 
 def rows_in(text: str, start: int, end: int, mark: Mark) -> list[tuple[Span, ...]]:
     """The cells of each line of a table's body, for which it is known what parts them."""
-    lines = (line for line in _lines(text, start, end) if not _blank(text, *line) and not _ruled(text, *line, mark))
+    lines = (line for line in _lines(text, start, end) if text[slice(*line)].strip() and not _ruled(text, *line, mark))
     return [_split(text, *line, mark) for line in lines]
 
 
@@ -122,9 +122,9 @@ def _goes_on(text: str, lines: Sequence[Span], at: int, mark: Mark) -> tuple[Spa
     """The cells of one more row; none where the table has ended."""
     start, end = lines[at]
     row = _cells(text, start, end, mark)
-    lone = mark == "\t" and not row and not _blank(text, start, end)  # only its first cell may be filled
+    lone = mark == "\t" and not row and text[start:end].strip()  # only its first cell may be filled
     if lone and at + 1 < len(lines) and mark in text[slice(*lines[at + 1])]:
-        return (_bare(text, start, end),)
+        return (bare(text, start, end),)
     return row if len(row) > 1 else ()
 
 
@@ -134,12 +134,12 @@ def _cells(text: str, start: int, end: int, mark: Mark) -> tuple[Span, ...]:
 
 def _split(text: str, start: int, end: int, mark: Mark) -> tuple[Span, ...]:
     if mark == "|":
-        start, end = _bare(text, start, end)
+        start, end = bare(text, start, end)
         start += text.startswith("|", start, end)
         end -= text.endswith("|", start, end) and not text.endswith("\\|", start, end)
     cuts = [found.start() for found in _MARKS[mark].finditer(text, start, end)]
     edges = itertools.pairwise([start - 1, *cuts, end])
-    return tuple(_bare(text, before + 1, after) for before, after in itertools.islice(edges, _MOST_COLUMNS))
+    return tuple(bare(text, before + 1, after) for before, after in itertools.islice(edges, _MOST_COLUMNS))
 
 
 def _lines(text: str, start: int, end: int) -> Iterator[Span]:
@@ -152,11 +152,7 @@ def _ruled(text: str, start: int, end: int, mark: Mark) -> bool:
     return mark == "|" and _SEPARATOR.match(text[start:end]) is not None
 
 
-def _blank(text: str, start: int, end: int) -> bool:
-    return not text[start:end].strip()
-
-
-def _bare(text: str, start: int, end: int) -> Span:
+def bare(text: str, start: int, end: int) -> Span:
     """A span without the white space at its ends."""
     piece = text[start:end]
     start += len(piece) - len(piece.lstrip())

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from nacre.text.han import EMOJI, HAN, HANGUL, KANA
-from nacre.text.tables import ROW
+from nacre.text.tables import ROW, bare
 from nacre.text.variants import simplified
 from nacre.text.vocabulary import compiled, vocabulary
 
@@ -273,9 +273,6 @@ def _with_full_stop() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
+    start, end = bare(text, start, end)
     if start < end:
         yield start, end
