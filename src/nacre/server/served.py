@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
 
 from nacre.agents.fact_store import FactStore
 from nacre.agents.middleware import TextProtocol
@@ -15,9 +17,6 @@ from nacre.server.auth.keys import User
 from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
 from nacre.server.settings import Settings, Stack
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 _KEPT = 256
 _PLAIN: dict[str, list[str | dict[str, Any]]] = {"nacre": ["rag"], "nacre-strict": [{"use": "rag", "strict": True}]}

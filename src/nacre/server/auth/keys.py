@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nacre.errors import NacreError, UsageError
 from nacre.server.records import open_tables
@@ -51,7 +51,7 @@ class SpendLimit:
     period: str
 
     @classmethod
-    def parse(cls, text: str) -> SpendLimit:
+    def parse(cls, text: str) -> Self:
         """Read a limit.
 
         Example:
