@@ -1,7 +1,5 @@
 """Embeddings of a service that speaks the OpenAI protocol: batched, retried, kept within its limits."""
 
-from __future__ import annotations
-
 import logging
 import math
 import re

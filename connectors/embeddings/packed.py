@@ -2,8 +2,6 @@
 its vocabulary with their scores. It is read as data; the engine in the package is never loaded.
 """
 
-from __future__ import annotations
-
 import itertools
 import struct
 from functools import cached_property

@@ -1,7 +1,5 @@
 """What a model server or the way to it reports, as errors of Nacre that say what to do."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -2,8 +2,6 @@
 stand on.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 import warnings
