@@ -1,16 +1,10 @@
 """How far a tokenizer's vocabulary covers the language of a text: the weight that its vectors deserve."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from nacre.connectors.embeddings.pieces import Encoded
 from nacre.text.han import IDEOGRAPHS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from nacre.connectors.embeddings.pieces import Encoded
 
 _HAN = re.compile(f"[{IDEOGRAPHS}]")
 _WORD = re.compile(rf"[^\W\d_{IDEOGRAPHS}]+")

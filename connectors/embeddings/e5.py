@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nacre.connectors.embeddings.cache import cache_root, file_hash, kept
 from nacre.connectors.embeddings.checkpoint import Checkpoint, NamedTensors
 from nacre.connectors.embeddings.packed import PackedFile, PackedTensors
@@ -16,8 +19,6 @@ from nacre.text.han import HAN, KANA
 from nacre.text.language import tr
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
 _log = logging.getLogger(__name__)
@@ -81,8 +82,6 @@ def open_e5(file: Path) -> Checkpoint:
 
 def _tokens(packed: PackedFile) -> NDArray[np.int64]:
     """The pieces that are kept, by their published numbers."""
-    import numpy as np
-
     return np.array([n for n, (piece, _) in enumerate(packed.pieces) if piece in _SPECIAL or _READ.fullmatch(piece)])
 
 

@@ -1,26 +1,22 @@
 """Embeddings of a service that speaks the OpenAI protocol: batched, retried, kept within its limits."""
 
-from __future__ import annotations
-
 import logging
 import math
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from langchain_core.embeddings import Embeddings
+from openai import OpenAI
 
 from nacre.connectors.embeddings.prefixes import prefixes_for
 from nacre.connectors.models.api_errors import Place, translated
+from nacre.connectors.models.provider import Provider
 from nacre.errors import ModelError
 from nacre.text.language import tr
 from nacre.text.tokens import beginning, estimate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from nacre.connectors.models.provider import Provider
 
 _log = logging.getLogger(__name__)
 _PROBE = "nacre"
@@ -79,8 +75,6 @@ class OpenAICompatibleEmbeddings(Embeddings):
         max_retries: int = 6,
         timeout: float = 60.0,
     ) -> None:
-        from openai import OpenAI
-
         limits = limits_of(provider.name, model)
         self.model = model
         self.dimensions = dimensions

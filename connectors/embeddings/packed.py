@@ -2,21 +2,16 @@
 its vocabulary with their scores. It is read as data; the engine in the package is never loaded.
 """
 
-from __future__ import annotations
-
 import itertools
 import struct
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nacre.connectors.embeddings.checkpoint import Architecture, PackedTable, UnsupportedCheckpointError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 _MAGIC = b"E5S1"
 _BLOCK = np.dtype([("scale", "<f2"), ("values", np.uint8, 16)])  # the lower halves are the first 16 weights

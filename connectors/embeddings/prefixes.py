@@ -4,17 +4,13 @@ A model that carries its own prompts (`config_sentence_transformers.json`) needs
 Sources: the models' own cards.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Prefixes(NamedTuple):
@@ -23,9 +19,9 @@ class Prefixes(NamedTuple):
     query: str = ""
     document: str = ""
 
-    def override(self, query: str | None, document: str | None) -> Prefixes:
+    def override(self, query: str | None, document: str | None) -> Self:
         """These, but for what the user gives."""
-        return Prefixes(self.query if query is None else query, self.document if document is None else document)
+        return type(self)(self.query if query is None else query, self.document if document is None else document)
 
 
 class PrefixedEncoder:

@@ -1,20 +1,15 @@
 """Models that the exporter does not know, run by sentence-transformers itself."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
+from numpy.typing import NDArray
 
 from nacre.connectors.embeddings.prefixes import PrefixedEncoder, prefixes_for
 from nacre.extras import need
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 _FALLBACK_TOKENS = 512
 

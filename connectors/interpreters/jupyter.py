@@ -1,7 +1,5 @@
 """`JupyterInterpreter`: programs run in a Jupyter kernel elsewhere, by a kernel gateway or any Jupyter server."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import ssl
@@ -21,6 +19,44 @@ from nacre.text.language import tr
 _LARGEST_REPLY = 1 << 20
 _TOO_BIG = 1009  # RFC 6455: a message larger than the receiver takes
 _ENDING_S = 30.0  # for a kernel to be interrupted and removed; a server gives a stubborn one five seconds
+
+
+class _Channel:
+    """The WebSocket of one kernel. What comes over it is read as data, and what does not fit is passed over."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    def execute(self, source: str, run: RemoteRun | None, timeout_s: float) -> Ended:
+        """Send one cell and listen until it is done, for at most so many seconds."""
+        sent = uuid.uuid4().hex
+        self._socket.send(json.dumps(_request(source, sent)))
+        deadline = time.monotonic() + timeout_s
+        missing = {"reply", "idle"}
+        while missing:
+            try:
+                message = _message(self._socket.recv(timeout=max(0.0, deadline - time.monotonic())))
+            except TimeoutError:
+                return "time"
+            except need("websockets.exceptions").ConnectionClosed as closed:
+                # Either a message was too large to be taken, or the program has taken the server down.
+                return "output" if closed.sent is not None and closed.sent.code == _TOO_BIG else "died"
+            kind, content = message["header"].get("msg_type"), message["content"]
+            if kind == "status" and content.get("execution_state") in ("restarting", "dead"):
+                return "died"
+            if message["parent_header"].get("msg_id") != sent:
+                continue
+            if kind == "execute_reply":
+                missing.discard("reply")
+            elif kind == "status" and content.get("execution_state") == "idle":
+                missing.discard("idle")
+            elif run is not None:
+                _take(run, str(kind), content)
+                if run.full:
+                    return "output"
+            if time.monotonic() > deadline:
+                return "time"
+        return "done"
 
 
 class JupyterInterpreter:
@@ -128,44 +164,6 @@ class JupyterInterpreter:
             why=why,
         )
         return InterpreterError(told)
-
-
-class _Channel:
-    """The WebSocket of one kernel. What comes over it is read as data, and what does not fit is passed over."""
-
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
-
-    def execute(self, source: str, run: RemoteRun | None, timeout_s: float) -> Ended:
-        """Send one cell and listen until it is done, for at most so many seconds."""
-        sent = uuid.uuid4().hex
-        self._socket.send(json.dumps(_request(source, sent)))
-        deadline = time.monotonic() + timeout_s
-        missing = {"reply", "idle"}
-        while missing:
-            try:
-                message = _message(self._socket.recv(timeout=max(0.0, deadline - time.monotonic())))
-            except TimeoutError:
-                return "time"
-            except need("websockets.exceptions").ConnectionClosed as closed:
-                # Either a message was too large to be taken, or the program has taken the server down.
-                return "output" if closed.sent is not None and closed.sent.code == _TOO_BIG else "died"
-            kind, content = message["header"].get("msg_type"), message["content"]
-            if kind == "status" and content.get("execution_state") in ("restarting", "dead"):
-                return "died"
-            if message["parent_header"].get("msg_id") != sent:
-                continue
-            if kind == "execute_reply":
-                missing.discard("reply")
-            elif kind == "status" and content.get("execution_state") == "idle":
-                missing.discard("idle")
-            elif run is not None:
-                _take(run, str(kind), content)
-                if run.full:
-                    return "output"
-            if time.monotonic() > deadline:
-                return "time"
-        return "done"
 
 
 def _take(run: RemoteRun, kind: str, content: dict[str, Any]) -> None:

@@ -1,7 +1,5 @@
 """A connection to an MCP server that lives on a thread of its own, so that any thread and any event loop may use it."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import threading
@@ -19,6 +17,52 @@ from nacre.text.language import tr
 
 T = TypeVar("T")
 Ask = Callable[[Any], Awaitable[Any]]
+
+
+class _Link:
+    """A connected client. Its task both opens and closes it, as the SDK's cancel scopes demand."""
+
+    def __init__(self, target: Any) -> None:
+        self.client: Any = None
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._end = asyncio.Event()
+        self._task = asyncio.ensure_future(self._live(target))
+
+    @property
+    def broken(self) -> bool:
+        return self._task.done()
+
+    async def _live(self, target: Any) -> None:
+        try:
+            async with need("mcp", extra="mcp").Client(target) as client:
+                self.client = client
+                self.ready.set_result(None)
+                await self._end.wait()
+        except BaseException as error:
+            if not self.ready.done():
+                self.ready.set_exception(error if isinstance(error, Exception) else ConnectionError(str(error)))
+            elif not isinstance(error, Exception):
+                raise
+
+    async def run(self, ask: Ask) -> Any:
+        """One request; it ends at once when the connection breaks."""
+        call = asyncio.ensure_future(ask(self.client))
+        try:
+            await asyncio.wait({call, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.done() or call.cancelled():
+                raise ConnectionError("the connection broke")
+            return call.result()
+        finally:
+            if not call.done():
+                call.cancel()
+
+    async def close(self) -> None:
+        self._end.set()
+        _, pending = await asyncio.wait({self._task}, timeout=5)
+        for task in pending:
+            task.cancel()
+        if self.ready.done() and not self.ready.cancelled():
+            self.ready.exception()  # retrieved, so that nobody is warned of it
 
 
 class Connection:
@@ -139,52 +183,6 @@ async def _quiet(connect: Any, parameters: Any) -> AsyncIterator[Any]:
     with open(os.devnull, "w") as sink:  # noqa: ASYNC230, PTH123
         async with connect(parameters, errlog=sink) as transport:
             yield transport
-
-
-class _Link:
-    """A connected client. Its task both opens and closes it, as the SDK's cancel scopes demand."""
-
-    def __init__(self, target: Any) -> None:
-        self.client: Any = None
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._end = asyncio.Event()
-        self._task = asyncio.ensure_future(self._live(target))
-
-    @property
-    def broken(self) -> bool:
-        return self._task.done()
-
-    async def _live(self, target: Any) -> None:
-        try:
-            async with need("mcp", extra="mcp").Client(target) as client:
-                self.client = client
-                self.ready.set_result(None)
-                await self._end.wait()
-        except BaseException as error:
-            if not self.ready.done():
-                self.ready.set_exception(error if isinstance(error, Exception) else ConnectionError(str(error)))
-            elif not isinstance(error, Exception):
-                raise
-
-    async def run(self, ask: Ask) -> Any:
-        """One request; it ends at once when the connection breaks."""
-        call = asyncio.ensure_future(ask(self.client))
-        try:
-            await asyncio.wait({call, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            if not call.done() or call.cancelled():
-                raise ConnectionError("the connection broke")
-            return call.result()
-        finally:
-            if not call.done():
-                call.cancel()
-
-    async def close(self) -> None:
-        self._end.set()
-        _, pending = await asyncio.wait({self._task}, timeout=5)
-        for task in pending:
-            task.cancel()
-        if self.ready.done() and not self.ready.cancelled():
-            self.ready.exception()  # retrieved, so that nobody is warned of it
 
 
 def _cause(error: BaseException) -> str:

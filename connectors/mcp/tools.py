@@ -1,11 +1,9 @@
 """The tools of any MCP server as LangChain tools."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from operator import methodcaller
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 
@@ -66,7 +64,7 @@ class MCPServer:
         """Disconnect; a command that was started is ended."""
         self.connection.close()
 
-    def __enter__(self) -> MCPServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

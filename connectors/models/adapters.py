@@ -1,12 +1,9 @@
 """Adapters of PEFT on top of a local model: each method served as it was trained, or refused by its name."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +20,8 @@ _AS_EMBEDDINGS = ("PROMPT_TUNING", "P_TUNING")
 _REFUSED = ("MULTITASK_PROMPT_TUNING", "CPT", "POLY", "XLORA", "SHADOW")
 
 Prompt = Callable[[Any], dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Adapted:
-    """A model with its adapter."""
-
-    model: Any
-    virtual_tokens: int = 0
-    prompt: Prompt | None = None
+Adapted = tuple[Any, int, Prompt | None]
+"""A model with its adapter, the tokens that stand for it, and what puts them before a prompt."""
 
 
 def adapt(model: Any, folder: str, name: str) -> Adapted:
@@ -54,7 +44,7 @@ def adapt(model: Any, folder: str, name: str) -> Adapted:
         return _with_prefix(adapted, path, name)
     if method in _AS_EMBEDDINGS:
         return _with_embeddings(adapted, path, name)
-    return Adapted(adapted)
+    return adapted, 0, None
 
 
 def used_by(path: Path, kind: str) -> str:
@@ -158,7 +148,7 @@ def _with_prefix(adapted: Any, path: Path, name: str) -> Adapted:
         whole = torch.cat([stand_in, ids], 1)
         return {"input_ids": whole, "attention_mask": torch.ones_like(whole), "past_key_values": cache}
 
-    return Adapted(base, count, prompt)
+    return base, count, prompt
 
 
 def _with_embeddings(adapted: Any, path: Path, name: str) -> Adapted:
@@ -175,4 +165,4 @@ def _with_embeddings(adapted: Any, path: Path, name: str) -> Adapted:
         mask = torch.ones(1, count + ids.shape[1], dtype=torch.long, device=ids.device)
         return {"inputs_embeds": torch.cat([learned.to(text.dtype), text], 1), "attention_mask": mask}
 
-    return Adapted(base, count, prompt)
+    return base, count, prompt

@@ -1,7 +1,5 @@
 """What a model server or the way to it reports, as errors of Nacre that say what to do."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator
@@ -12,17 +10,10 @@ from typing import Any
 import openai
 from langchain_core.exceptions import ContextOverflowError
 
+from nacre import errors
 from nacre.connectors.models.deltas import StreamEnd
 from nacre.connectors.models.model_errors import BadReplyError, ContextTooLongError
 from nacre.connectors.models.provider import Provider
-from nacre.errors import (
-    MissingKeyError,
-    ModelError,
-    ModelUnavailableError,
-    NacreError,
-    UnknownProviderError,
-    UnsupportedParameterError,
-)
 from nacre.system.net import seconds_to_wait
 from nacre.text.language import tr
 
@@ -90,7 +81,7 @@ def translated(place: Place) -> Iterator[None]:
     """Raise what happens inside as an error of Nacre, with the original as its cause."""
     try:
         yield
-    except NacreError:
+    except errors.NacreError:
         raise
     except Exception as error:
         ours = translate(error, place)
@@ -99,7 +90,7 @@ def translated(place: Place) -> Iterator[None]:
         raise ours from error
 
 
-def translate(error: Exception, place: Place) -> NacreError | None:
+def translate(error: Exception, place: Place) -> errors.NacreError | None:
     """The error of Nacre for an error of a call; None where the error is not the server's doing."""
     if isinstance(error, ContextOverflowError):
         return _too_long(error, place)
@@ -122,7 +113,7 @@ def translate(error: Exception, place: Place) -> NacreError | None:
     return None
 
 
-def bad_reply(text: str, place: Place) -> ModelError:
+def bad_reply(text: str, place: Place) -> errors.ModelError:
     """The error for an answer that is no chat completion, perhaps an error that came with HTTP 200."""
     if refused := _refused(None, text, 200, place):
         return refused
@@ -134,32 +125,34 @@ def bad_reply(text: str, place: Place) -> ModelError:
     return BadReplyError(told, model=place.name, uri=place.url)
 
 
-def _of_status(error: openai.APIStatusError, place: Place) -> NacreError:
+def _of_status(error: openai.APIStatusError, place: Place) -> errors.NacreError:
     status, said = error.status_code, _quote(error)
     facts: dict[str, Any] = {**place.facts, "said": said, "status": status}
     if _TOO_LONG.search(said):
         return _too_long(error, place)
     if status == 401:
         told = tr("{title} does not accept the key (HTTP 401): {said} Set a valid one: export {variable}=…", **facts)
-        return MissingKeyError(told, model=place.name, variable=place.variable)
+        return errors.MissingKeyError(told, model=place.name, variable=place.variable)
     if refused := _refused(error, said, status, place):
         return refused
     if status == 404:
         told = tr("{title} at {url} knows no model {model!r}: {said} Check the model's name and the base URL.", **facts)
-        return UnknownProviderError(told, model=place.name)
+        return errors.UnknownProviderError(told, model=place.name)
     if status in (408, 409, 429) or status >= 500:
         wait = seconds_to_wait(error.response.headers.get("retry-after"))
         later_en = f" Try again in {wait:g} s." if wait else " Try again later, or name another model."
         later_zh = f" 请在 {wait:g} 秒后重试。" if wait else " 请稍后重试，或换一个模型。"
         told = tr("{name} cannot answer now (HTTP {status}): {said}{en}", **facts, en=later_en, zh=later_zh)
-        return ModelUnavailableError(told, model=place.name, uri=place.url, status=status, retry_after_s=wait)
+        return errors.ModelUnavailableError(told, model=place.name, uri=place.url, status=status, retry_after_s=wait)
     told = tr(
         "{name} refused the request (HTTP {status}): {said} Check the arguments and what the model supports.", **facts
     )
-    return ModelError(told, model=place.name, status=status)
+    return errors.ModelError(told, model=place.name, status=status)
 
 
-def _refused(error: openai.APIError | None, said: str, status: int, place: Place) -> UnsupportedParameterError | None:
+def _refused(
+    error: openai.APIError | None, said: str, status: int, place: Place
+) -> errors.UnsupportedParameterError | None:
     """The error where a server takes a call but for one parameter: told by a field, as OpenAI does, or a sentence."""
     if status not in _REFUSING:
         return None
@@ -170,22 +163,22 @@ def _refused(error: openai.APIError | None, said: str, status: int, place: Place
         return None
     facts = {"name": place.name, "parameter": parameter, "status": status, "said": said}
     told = tr("{name} does not take {parameter!r} (HTTP {status}): {said} Ask without it.", **facts)
-    return UnsupportedParameterError(told, model=place.name, status=status, parameter=parameter)
+    return errors.UnsupportedParameterError(told, model=place.name, status=status, parameter=parameter)
 
 
-def _unreachable(why: str, place: Place) -> ModelUnavailableError:
+def _unreachable(why: str, place: Place) -> errors.ModelUnavailableError:
     if place.provider.needs_key:
         en, zh = "Check the network, a proxy, or set base_url", "请检查网络、代理或 base_url"
     else:
         en, zh = f"Start the server, or set {place.provider.urls[0]}", f"请启动该服务，或设置 {place.provider.urls[0]}"
     told = tr("Cannot reach {name} at {url}: {why}. {en}.", **place.facts, why=why, en=en, zh=zh)
-    return ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
+    return errors.ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
 
 
-def _broken_off(why: str, place: Place) -> ModelUnavailableError:
+def _broken_off(why: str, place: Place) -> errors.ModelUnavailableError:
     why = why.rstrip(" .。")
     told = tr("{name} broke off in the middle of its answer: {why}. Ask again.", name=place.name, why=why)
-    return ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
+    return errors.ModelUnavailableError(told, model=place.name, uri=place.url, status=None)
 
 
 def _too_long(error: Exception, place: Place) -> ContextTooLongError:

@@ -2,8 +2,6 @@
 stand on.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 import warnings
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nacre.connectors.embeddings.cache import file_hash, kept
-from nacre.connectors.models.adapters import Adapted, Prompt, adapt, weights_hash
+from nacre.connectors.models.adapters import Prompt, adapt, weights_hash
 from nacre.errors import MissingExtraError, MissingKeyError, ModelError, ModelUnavailableError, UnknownProviderError
 from nacre.extras import need
 from nacre.text.language import tr
@@ -62,12 +60,12 @@ def load_weights(
             device_map=device,
             **options,
         )
-        adapted = Adapted(model) if adapter is None else adapt(model, adapter, name)
+        model, virtual, prompt = (model, 0, None) if adapter is None else adapt(model, adapter, name)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    window = window - adapted.virtual_tokens if isinstance(window, int) else None
-    return Weights(adapted.model.eval(), tokenizer, window, adapted.prompt, processor)
+    window = window - virtual if isinstance(window, int) else None
+    return Weights(model.eval(), tokenizer, window, prompt, processor)
 
 
 def _processor(transformers: Any, where: str, options: dict[str, Any]) -> Any:

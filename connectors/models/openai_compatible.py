@@ -1,12 +1,10 @@
 """Chat models of servers that speak the OpenAI protocol: LangChain's own client, fitted to each provider by data."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
 import openai
@@ -222,7 +220,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
                 yield tidy
             self._learn(tidier)
 
-    async def _in_this_loop(self) -> OpenAICompatibleChatModel:
+    async def _in_this_loop(self) -> Self:
         """This model with the connections of the running event loop."""
         if self.http_async_client is not None:  # the caller's own, or a proxy's
             return self
@@ -234,7 +232,7 @@ class OpenAICompatibleChatModel(ChatOpenAI):
         client = self.root_async_client.copy(http_client=_pools[loop][0])
         return self.model_copy(update={"root_async_client": client, "async_client": client.chat.completions})
 
-    def without_retries(self) -> OpenAICompatibleChatModel:
+    def without_retries(self) -> Self:
         """This model, its connections shared, with each request sent once: whoever asks for it repeats by himself."""
         client, of_loops = self.root_client.copy(max_retries=0), self.root_async_client.copy(max_retries=0)
         clients = {"root_client": client, "client": client.chat.completions}

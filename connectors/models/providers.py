@@ -4,8 +4,6 @@ a name.
 Each fact carries its source. Read on 2026-11-23.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
@@ -22,7 +20,10 @@ _NO_THINKING = {"thinking": {"type": "disabled"}}
 
 
 def _known(name: str, title: str, base_url: str, **facts: Any) -> Provider:
-    """A provider with its quirks; its variables are named after it where nothing else is said."""
+    """A provider with its quirks. Where nothing else is said, its variables are named after it, and its server refuses
+    what OpenAI alone has, and `strict` tools.
+    """
+    facts = {"drop": _BEYOND_SERVERS, "strict_tools": False, **facts}
     named = {"keys": (f"{name.upper()}_API_KEY",), "urls": (f"{name.upper()}_BASE_URL",)}
     quirks = Quirks(**{field.name: facts.pop(field.name) for field in fields(Quirks) if field.name in facts})
     return Provider(name, title, base_url, **{**named, **facts}, quirks=quirks)
@@ -38,6 +39,8 @@ _ALL = (
         default_model="gpt-5-mini",
         # At most 4 stop strings; max_tokens is deprecated: developers.openai.com, API reference, chat completions.
         max_tokens="max_completion_tokens",
+        drop=frozenset(),
+        strict_tools=True,
         stops=4,
         structured="json_schema",
         models=(
@@ -58,7 +61,7 @@ _ALL = (
         aliases=("qwen", "tongyi", "bailian"),
         # `store`, `max_completion_tokens` and the role `developer` are refused: earendil-works/pi#45.
         # `reasoning_effort` is taken as a top-level parameter since 2026-08: NousResearch/hermes-agent#77030.
-        drop=_BEYOND_SERVERS,
+        strict_tools=True,
         temperature=(0.0, 1.99),  # [0, 2): help page above
         # "tool_choice … does not support being set to required or object in thinking mode": QwenLM/qwen-code#7659.
         unthink={"enable_thinking": False},
@@ -86,7 +89,6 @@ _ALL = (
         stops=1,  # one stop string only: docs.bigmodel.cn, 对话补全
         # "Tool choice must be auto": vectorize-io/hindsight#4246; glm-4.6 hangs on a forced one: Smana/runlore#391
         forced_tool=False,
-        strict_tools=False,
         images=False,
         models=((r"\dv", {"images": True}),),  # glm-4v, glm-4.5v, glm-4.1v-thinking, …
     ),
@@ -96,7 +98,7 @@ _ALL = (
         "https://api.deepseek.com",
         families=r"deepseek",
         default_model="deepseek-v4-flash",
-        drop=_BEYOND_SERVERS,
+        strict_tools=True,
         temperature=(0.0, 2.0),
         stops=16,  # api-docs.deepseek.com, create-chat-completion
         # V4 thinks by default and refuses a forced tool while it does: deepseek-ai/DeepSeek-V3#1376.
@@ -118,8 +120,8 @@ _ALL = (
         default_model="kimi-k2.6",
         aliases=("kimi",),
         drop=_BEYOND_SERVERS | {"parallel_tool_calls"},
+        # No `strict`: pydantic/pydantic-ai#2211.
         temperature=(0.0, 1.0),  # platform.kimi.ai/docs/guide/migrating-from-openai-to-kimi
-        strict_tools=False,  # pydantic/pydantic-ai#2211
         reasoning_back=True,  # java.agentscope.io, integration/model/kimi
         images=False,
         models=(
@@ -145,7 +147,6 @@ _ALL = (
         drop=_BEYOND_SERVERS | {"n"},
         temperature=(0.01, 1.0),
         stops=4,
-        strict_tools=False,
         images=False,
         models=((r"vl|ernie-5\.0", {"images": True}),),  # Skyvern-AI/skyvern#6145
     ),
@@ -161,7 +162,6 @@ _ALL = (
         temperature=(0.01, 1.0),  # (0, 1]: docs.iflyaicloud.com/doc/237
         stops=0,  # the same page lists none
         stream_usage=False,  # the last chunk carries it unasked
-        strict_tools=False,
         images=False,
     ),
     _known(
@@ -177,7 +177,6 @@ _ALL = (
         temperature=(0.0, 2.0),
         stops=4,
         unthink=_NO_THINKING,  # the same page: thinking.type enabled, disabled or auto
-        strict_tools=False,
         models=((r"seed-(1-[68]|2)|vision", {"images": True}),),
     ),
     _known(
@@ -190,7 +189,6 @@ _ALL = (
         drop=_OPENAI_ONLY | {"n", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty"},
         temperature=(0.0, 2.0),
         stops=4,
-        strict_tools=False,
         images=False,
         models=((r"vision", {"images": True}), (r"thinking|-t1", {"forced_tool": False})),
     ),
@@ -206,7 +204,6 @@ _ALL = (
         max_tokens="max_completion_tokens",
         temperature=(0.01, 1.0),  # (0, 1]: promptfoo.dev, providers/minimax
         forced_tool=False,
-        strict_tools=False,
         reasoning_back=True,
         splits_reasoning=False,  # <think> in the content, but for the newest
         images=False,
@@ -223,7 +220,6 @@ _ALL = (
         # What the page does not list is refused ("Unknown name"), `reasoning_effort` is taken.
         drop=_BEYOND_SERVERS | {"logit_bias", "parallel_tool_calls", "seed"},
         stops=5,
-        strict_tools=False,
         images=True,
     ),
     _known(
@@ -236,7 +232,6 @@ _ALL = (
         # By the same page: temperature up to 1, n exactly 1, `strict` and `response_format` are read over.
         drop=_OPENAI_ONLY | {"n", "seed", "logprobs", "top_logprobs", "presence_penalty", "frequency_penalty"},
         temperature=(0.0, 1.0),
-        strict_tools=False,
         images=True,
     ),
     _known(
@@ -249,7 +244,6 @@ _ALL = (
         temperature=(0.0, 2.0),
         stops=4,
         unthink={"enable_thinking": False},
-        strict_tools=False,
         splits_reasoning=False,
     ),
     _known(
@@ -257,7 +251,7 @@ _ALL = (
         "OpenRouter",
         "https://openrouter.ai/api/v1",  # openrouter.ai/docs/requests: it leaves out what a model does not know
         default_model="openrouter/auto",
-        drop=_BEYOND_SERVERS,
+        strict_tools=True,
         splits_reasoning=False,
     ),
     _known(
@@ -268,17 +262,16 @@ _ALL = (
         needs_key=False,  # "required but ignored": docs.ollama.com/api/openai-compatibility
         urls=("OLLAMA_BASE_URL", "OLLAMA_HOST"),
         drop=_BEYOND_SERVERS | {"n", "logit_bias", "parallel_tool_calls"},
-        strict_tools=False,
         splits_reasoning=False,
     ),
-    _known("vllm", "vLLM", "http://127.0.0.1:8000/v1", needs_key=False, drop=_BEYOND_SERVERS, splits_reasoning=False),
+    _known("vllm", "vLLM", "http://127.0.0.1:8000/v1", needs_key=False, strict_tools=True, splits_reasoning=False),
     _known(
         "openai_compatible",
         "OpenAI-compatible server",
         "",
         needs_key=False,
         aliases=("openai-compatible", "compatible"),
-        drop=_BEYOND_SERVERS,
+        strict_tools=True,
         splits_reasoning=False,
     ),
 )

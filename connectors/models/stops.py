@@ -1,7 +1,5 @@
 """Stop strings: where a text ends, whole and as it streams."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

@@ -1,7 +1,5 @@
 """A chat model that streams: whole answers are its pieces, joined."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

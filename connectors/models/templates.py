@@ -3,8 +3,6 @@
 Images in them are decoded here, never fetched from anywhere.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -1,7 +1,5 @@
 """Moderators that ask a server."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import Any

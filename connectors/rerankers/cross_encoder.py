@@ -13,15 +13,8 @@ import numpy as np
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field, PrivateAttr
 
+from nacre.connectors.embeddings import checkpoint
 from nacre.connectors.embeddings.cache import file_hash
-from nacre.connectors.embeddings.checkpoint import (
-    WEIGHTS,
-    Tensors,
-    UnsupportedCheckpointError,
-    load_tokenizer,
-    read_architecture,
-    token_limit,
-)
 from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.locate import find_folder
 from nacre.connectors.embeddings.onnx_encoder import in_parallel, open_session
@@ -100,7 +93,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         folder, _ = find_folder(self.model)
         try:
             self._scorer = self._open(folder)
-        except UnsupportedCheckpointError as error:
+        except checkpoint.UnsupportedCheckpointError as error:
             told = tr(
                 "{model} cannot be used as a reranker ({error}). Give a BERT, RoBERTa or XLM-R "
                 "cross-encoder with model.safetensors and tokenizer.json.",
@@ -108,7 +101,7 @@ class CrossEncoderReranker(BaseDocumentCompressor):
                 error=error,
             )
             raise ModelError(told, model=self.model) from error
-        self._weights = file_hash(folder / WEIGHTS)
+        self._weights = file_hash(folder / checkpoint.WEIGHTS)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -144,9 +137,9 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         return [ranked(n) for n in ranking.order[: self.top_n]]
 
     def _open(self, folder: Path) -> PairScorer:
-        architecture = read_architecture(folder)
-        tokenizer = load_tokenizer(folder)
-        window = min(self.max_tokens or token_limit(folder, architecture), architecture.positions)
+        architecture = checkpoint.read_architecture(folder)
+        tokenizer = checkpoint.load_tokenizer(folder)
+        window = min(self.max_tokens or checkpoint.token_limit(folder, architecture), architecture.positions)
         precision = choose_precision(self.precision)
-        path = exported(folder, "pair", precision, lambda p: cross_encoder(architecture, Tensors(folder), p))
+        path = exported(folder, "pair", precision, lambda p: cross_encoder(architecture, checkpoint.Tensors(folder), p))
         return PairScorer(path, tokenizer, window)

@@ -1,10 +1,9 @@
 """Pictures from an OpenAI-compatible `images/generations` interface, saved to a folder."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from nacre.connectors.safe_http import fetch
@@ -17,27 +16,22 @@ _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpg", b"RIFF": "webp", b"GIF8": "
 MAX_BYTES = 64 << 20
 
 
+@dataclass(eq=False, repr=False)
 class ImageMaker:
     """Makes pictures from descriptions and saves them to a folder, made when missing; `size` is width and height in
     pixels, "1024x1024", `timeout_s` is for one picture.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        model: str,
-        *,
-        key: str = "",
-        folder: str | Path = "images",
-        size: str = "1024x1024",
-        timeout_s: float = 120.0,
-    ) -> None:
-        self.base_url = base_url.rstrip("/")
-        self.model = model
-        self.key = key
-        self.folder = Path(folder)
-        self.size = size
-        self.timeout_s = timeout_s
+    base_url: str
+    model: str
+    _: KW_ONLY
+    key: str = ""
+    folder: str | Path = "images"
+    size: str = "1024x1024"
+    timeout_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        self.base_url, self.folder = self.base_url.rstrip("/"), Path(self.folder)
 
     def make(self, description: str) -> Path:
         """Make one picture."""
@@ -48,8 +42,8 @@ class ImageMaker:
         kind = next((kind for mark, kind in _KINDS.items() if picture.startswith(mark)), "")
         if not kind:
             raise ToolError(tr("The interface gave something that is no picture."), tool="make_image")
-        private_folder(self.folder)
-        file = self.folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
+        private_folder(folder := Path(self.folder))
+        file = folder / f"{hashlib.sha256(picture).hexdigest()[:16]}.{kind}"
         private_file(file)
         file.write_bytes(picture)
         return file

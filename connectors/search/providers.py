@@ -1,7 +1,5 @@
 """Search engines: SearXNG, Tavily, and engines with Bing's form of answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,10 +1,8 @@
 """Files that a model must turn into text first: sound by a transcription server, scans and layout by docling."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,18 +16,16 @@ SOUND = (".mp3", ".mp4", ".mpeg", ".mpga", ".m4a", ".wav", ".webm", ".ogg", ".og
 SCANS = (".pdf", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".docx", ".pptx", ".xlsx", ".html")
 
 
+@dataclass(eq=False, repr=False)
 class Converted:
     """Another source whose files go through a converter when they are read; stamps stay, so unchanged files cost
     nothing.
     """
 
-    def __init__(
-        self, inner: Source, kind: str, endings: tuple[str, ...], convert: Callable[[str, bytes], str]
-    ) -> None:
-        self.inner = inner
-        self.kind = kind
-        self.endings = endings
-        self.convert = convert
+    inner: Source
+    kind: str
+    endings: tuple[str, ...]
+    convert: Callable[[str, bytes], str]
 
     @property
     def scope(self) -> str:

@@ -4,8 +4,6 @@ The hard part is a lasting name. Most readers know an address (url, path, page i
 run. Those are named by their content, so that an unchanged document stays itself and an edited one is replaced.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
@@ -22,6 +20,35 @@ from nacre.text.language import tr
 _ADDRESSES = ("url", "uri", "link", "source", "file_path", "path", "page_id", "document_id", "doc_id", "id")
 _RANDOM = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?4[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}", re.I)
 _MARKERS = ("last_modified", "last_modified_date", "updated_at", "last_edited_time", "modified", "version", "etag")
+
+
+class Documents:
+    """Documents given by a function, under names that last."""
+
+    def __init__(self, scope: str, read: Callable[[], Iterator[tuple[str, Mapping[str, Any], str]]], mime: str) -> None:
+        self.scope = scope  # kind, class and a fingerprint of the arguments
+        self._read = read
+        self.mime = mime
+
+    def items(self) -> Iterator[Item]:
+        """List the documents; the library loads them all now."""
+        try:
+            documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
+        except Exception as error:  # a stranger's code on a stranger's network
+            told = tr("{scope} cannot be listed: {error}", scope=self.scope, error=error)
+            raise SourceError(told, uri=self.scope) from error
+        seen: Counter[str] = Counter()
+        for text, metadata, name in documents:
+            address = _address(metadata, name) or blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
+            seen[address] += 1
+            uri = (
+                address
+                if re.match(r"[a-z][a-z0-9+.-]+://", address, re.I)
+                else f"{self.scope}/{quote(address, safe='/')}"
+            )
+            # The pages of one file come as documents of one address.
+            uri += f"#{seen[address]}" if seen[address] > 1 else ""
+            yield _item(uri, text, metadata, self.mime)
 
 
 def llamaindex(
@@ -106,35 +133,6 @@ def _public(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
 def _scope(kind: str, name: str, arguments: Mapping[str, Any]) -> str:
     digest = blake2b(json.dumps(arguments, sort_keys=True, default=repr).encode(), digest_size=6).hexdigest()
     return f"{kind}:{name}:{digest}"
-
-
-class Documents:
-    """Documents given by a function, under names that last."""
-
-    def __init__(self, scope: str, read: Callable[[], Iterator[tuple[str, Mapping[str, Any], str]]], mime: str) -> None:
-        self.scope = scope  # kind, class and a fingerprint of the arguments
-        self._read = read
-        self.mime = mime
-
-    def items(self) -> Iterator[Item]:
-        """List the documents; the library loads them all now."""
-        try:
-            documents = [(text or "", dict(metadata or {}), name) for text, metadata, name in self._read()]
-        except Exception as error:  # a stranger's code on a stranger's network
-            told = tr("{scope} cannot be listed: {error}", scope=self.scope, error=error)
-            raise SourceError(told, uri=self.scope) from error
-        seen: Counter[str] = Counter()
-        for text, metadata, name in documents:
-            address = _address(metadata, name) or blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
-            seen[address] += 1
-            uri = (
-                address
-                if re.match(r"[a-z][a-z0-9+.-]+://", address, re.I)
-                else f"{self.scope}/{quote(address, safe='/')}"
-            )
-            # The pages of one file come as documents of one address.
-            uri += f"#{seen[address]}" if seen[address] > 1 else ""
-            yield _item(uri, text, metadata, self.mime)
 
 
 def _address(metadata: Mapping[str, Any], name: str) -> str:

@@ -1,12 +1,11 @@
 """Web pages and sitemaps, politely: robots.txt is kept, requests are spaced, private addresses are refused."""
 
-from __future__ import annotations
-
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from html import unescape
 from urllib.parse import urlsplit
 
 from nacre.connectors.safe_http import Answer, fetch, gunzip
@@ -80,9 +79,7 @@ class Web:
                     )
 
     def _read(self, url: str) -> bytes:
-        answer = self._get(url)
-        if answer.status != 200:
-            raise SourceError(tr("{address} answers {status}.", address=url, status=answer.status), uri=url)
+        answer = self._page(url)
         kind = answer.headers.get("content-type", "")
         charset = re.search(r"charset=[\"']?([\w.:-]+)", kind, re.I)
         if charset and kind.lower().startswith("text/"):
@@ -92,6 +89,12 @@ class Web:
             except (UnicodeError, LookupError):
                 pass
         return answer.body
+
+    def _page(self, url: str) -> Answer:
+        answer = self._get(url)
+        if answer.status != 200:
+            raise SourceError(tr("{address} answers {status}.", address=url, status=answer.status), uri=url)
+        return answer
 
     def _get(self, url: str) -> Answer:
         """GET with the host's due pause before it."""
@@ -132,9 +135,7 @@ class Web:
 
     def _pages(self, url: str, depth: int) -> Iterator[tuple[str, str]]:
         """(page, lastmod) of a sitemap; a sitemap of sitemaps is followed."""
-        answer = self._get(url)
-        if answer.status != 200:
-            raise SourceError(tr("{address} answers {status}.", address=url, status=answer.status), uri=url)
+        answer = self._page(url)
         body = gunzip(answer.body, self.max_bytes, url) if answer.body.startswith(b"\x1f\x8b") else answer.body
         for kind, entry in sitemap_entries(body.decode("utf-8", "replace")):
             if kind == "url":
@@ -145,8 +146,6 @@ class Web:
 
 def sitemap_entries(text: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """The entries of a sitemap, read as text: no XML entity is ever resolved beyond the five that XML defines."""
-    from html import unescape
-
     if "<" not in text[:1000]:
         for line in text.splitlines():
             if line.strip().startswith(("http://", "https://")):

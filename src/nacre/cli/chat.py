@@ -1,7 +1,5 @@
 """chat: questions in turns, in a terminal or from a pipe; demo: the sample knowledge base, and one in each language."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 import time

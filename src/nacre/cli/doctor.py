@@ -1,8 +1,7 @@
 """doctor: what this machine and this installation can do."""
 
-from __future__ import annotations
-
 import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,8 +83,6 @@ def _mark(value: Any) -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    from importlib import metadata
-
     found: dict[str, str | None] = {"nacre": __version__}  # the distribution is called nacre-ai
     for package in _PACKAGES.split():
         try:

@@ -13,6 +13,7 @@ from typer import Argument, Option
 
 from nacre.cli.output import JsonFlag, ModelOption, OptionalKb, command, folder, principals, print_json, say
 from nacre.errors import UsageError
+from nacre.extras import need_all
 from nacre.text.language import N_, os_reason, tr
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def serve(
     ] = None,
     trace: Annotated[bool | None, Option("--trace", help=tr("Keep questions and answers."))] = None,
 ) -> None:
-    from nacre.extras import need_all
-
     need_all(uvicorn="serve", fastapi="serve")
     from nacre.server.app import serve as run
 
@@ -60,8 +59,6 @@ def mcp(
     port: PortOption = None,
     who: Annotated[str | None, Option("--as", help=tr("As whom to search, comma separated."))] = None,
 ) -> None:
-    from nacre.extras import need_all
-
     need_all(mcp="mcp", **({"uvicorn": "serve", "fastapi": "serve"} if transport == "http" else {}))
     if transport not in ("stdio", "http"):
         raise UsageError(tr("--transport is {transport!r}; choose stdio or http.", transport=transport))

@@ -1,7 +1,5 @@
 """Carry out a sync: read and parse ahead in workers, embed in batches, commit one document at a time."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import deque
@@ -61,12 +59,8 @@ class _Job:
         return {"scope": self.scope, "stamp": self.item.stamp, "metadata": dump_metadata(self.item.metadata)}
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A document that was read: `parsed` is None when its content is the known one."""
-
-    hash: bytes
-    parsed: ParsedDocument | None
+_Read = tuple[bytes, ParsedDocument | None]
+"""A document that was read, by the hash of its content; None where that is the known one."""
 
 
 class Syncer:
@@ -221,40 +215,41 @@ class Syncer:
         raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
         digest = blake2b(raw + self.options.mark.encode(), digest_size=20).digest()
         if job.known and job.known.hash == digest and not self._needs_reading(job.known):
-            return _Read(digest, None)
+            return digest, None
 
         def tell(page: int, pages: int) -> None:
             self._tell(job.item.uri, page / max(1, pages))
 
-        return _Read(digest, _parse(job.item, content, raw, parsers, tell))
+        return digest, _parse(job.item, content, raw, parsers, tell)
 
     def _take(self, job: _Job, read: _Read) -> None:
-        if read.parsed is None:
+        digest, parsed = read
+        if parsed is None:
             assert job.known is not None
             self._same(job, job.known)
             return
-        if job.known is None and self._moved(job, read.hash):
+        if job.known is None and self._moved(job, digest):
             return
-        self.report.warnings.extend((job.item.uri, warning) for warning in read.parsed.warnings)
-        self.report.hidden_text.extend({"uri": job.item.uri, **asdict(hidden)} for hidden in read.parsed.hidden)
+        self.report.warnings.extend((job.item.uri, warning) for warning in parsed.warnings)
+        self.report.hidden_text.extend({"uri": job.item.uri, **asdict(hidden)} for hidden in parsed.hidden)
         document = DocumentRecord(
             uri=job.item.uri,
-            hash=read.hash,
-            title=clean_text(job.item.title or read.parsed.title),
-            mime=read.parsed.mime,
-            text=read.parsed.text.encode("utf-8", "replace").decode("utf-8"),  # as long as before, and storable
+            hash=digest,
+            title=clean_text(job.item.title or parsed.title),
+            mime=parsed.mime,
+            text=parsed.text.encode("utf-8", "replace").decode("utf-8"),  # as long as before, and storable
             scope=job.scope,
             stamp=job.item.stamp,
             modified=job.item.modified,
             metadata=dict(job.item.metadata),
-            fields=dict(read.parsed.fields),
+            fields=dict(parsed.fields),
             audience=job.audience,
             cut=self.limit or 0,
-            blocks=pack_blocks(read.parsed.blocks, read.parsed.tables, read.parsed.places),
+            blocks=pack_blocks(parsed.blocks, parsed.tables, parsed.places),
         )
-        if job.known and job.known.hash == read.hash:  # read again only to be cut anew
+        if job.known and job.known.hash == digest:  # read again only to be cut anew
             self.report.unchanged += 1
-        self._cut(job.known, document, read.parsed.blocks)
+        self._cut(job.known, document, parsed.blocks)
 
     def _cut(self, known: DocumentState | None, document: DocumentRecord, blocks: Sequence[BlockLike]) -> None:
         name = telling_name(document.uri, document.title)

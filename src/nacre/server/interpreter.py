@@ -7,8 +7,6 @@ taken from $NACRE_INTERPRETER_KEY; without one the service only listens on the l
 server's own.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import hmac
@@ -18,11 +16,12 @@ import os
 import re
 import socket
 import sys
-from typing import Any
+from typing import Any, Self
 
 from nacre.errors import NacreError, UsageError
 from nacre.extras import need
 from nacre.reasoning.interpreter import CodeInterpreter
+from nacre.reasoning.sandbox import PythonInterpreter
 from nacre.reasoning.sandbox.limits import LEVELS
 from nacre.text.language import tr
 
@@ -62,7 +61,7 @@ class InterpreterServer:
         app = Guard(_app(interpreter), _Door(settings, key), _PUBLIC, math.inf)  # tables hold many values
         self._server = run_by(app, settings, lifespan="off", log_config=None, timeout_graceful_shutdown=5)
 
-    def __enter__(self) -> InterpreterServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,8 +138,6 @@ def _asked(body: bytes) -> tuple[str, dict[str, Any], float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until interrupted; 2 where it may not listen, or the sandbox lacks something."""
-    from nacre.reasoning.sandbox import PythonInterpreter
-
     parser = argparse.ArgumentParser(
         prog="python -P -m nacre.server.interpreter", description=tr("Run programs for others.")
     )

@@ -1,11 +1,11 @@
 """The models that a server offers: every stack, built for whoever asks, so that it cannot search as anyone else."""
 
-from __future__ import annotations
-
 import threading
 import time
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from cachetools import LRUCache
+from langchain_core.language_models import BaseChatModel
 
 from nacre.agents.fact_store import FactStore
 from nacre.agents.middleware import TextProtocol
@@ -15,9 +15,6 @@ from nacre.server.auth.keys import User
 from nacre.server.knowledge_bases import MAIN, KnowledgeBasePool
 from nacre.server.settings import Settings, Stack
 from nacre.text.language import tr
-
-if TYPE_CHECKING:
-    from langchain_core.language_models import BaseChatModel
 
 _KEPT = 256
 _PLAIN: dict[str, list[str | dict[str, Any]]] = {"nacre": ["rag"], "nacre-strict": [{"use": "rag", "strict": True}]}
@@ -52,7 +49,7 @@ class Served:
         plain = {name: Stack(layers=layers) for name, layers in (_PLAIN | _ABLE if able else _PLAIN).items()}
         self.stacks = settings.stacks or plain
         self._lock = threading.Lock()
-        self._built: OrderedDict[tuple[str, str, tuple[str, ...], bool], BaseChatModel] = OrderedDict()
+        self._built: LRUCache[tuple[str, str, tuple[str, ...], bool], BaseChatModel] = LRUCache(_KEPT)
         bases.forget = self.forget
         for name in self.stacks:  # each is built once, so that a mistake in it is told when the server starts
             try:
@@ -68,18 +65,12 @@ class Served:
             return built
         model = self._build(self.stacks[name], asker.sees, store, tools)
         with self._lock:
-            model = self._built.setdefault((name, store, asker.sees, tools), model)
-            while len(self._built) > _KEPT:
-                self._built.popitem(last=False)
-            return model
+            return self._built.setdefault((name, store, asker.sees, tools), model)
 
     def built(self, name: str, asker: User, store: str = MAIN, *, tools: bool = False) -> BaseChatModel | None:
         """As `model`, where it is built already: from memory."""
-        key = (name, store, asker.sees, tools)
         with self._lock:
-            if key in self._built:
-                self._built.move_to_end(key)
-            return self._built.get(key)
+            return self._built.get((name, store, asker.sees, tools))
 
     def forget(self, store: str) -> None:
         """Let go of what searches a vector store that is about to be closed."""

@@ -1,7 +1,5 @@
 """The server's settings, from `nacre.yaml`, the environment and the command line. A mistake is told with its line."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -16,10 +14,12 @@ from nacre.store.places import scheme_of
 from nacre.text.language import tr
 
 
-class OidcSettings(BaseModel):
-    """Whose login tokens are accepted beside keys."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class OidcSettings(_Part):
+    """Whose login tokens are accepted beside keys."""
 
     issuer: str
     audience: str
@@ -33,10 +33,8 @@ class OidcSettings(BaseModel):
     """Whether what people who log in upload into "main" is for others too."""
 
 
-class ServerSettings(BaseModel):
+class ServerSettings(_Part):
     """How the server behaves. Each is also read from the environment: `NACRE_PORT`, `NACRE_MAX_BODY_MB`, …"""
-
-    model_config = ConfigDict(extra="forbid")
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -91,19 +89,15 @@ class ServerSettings(BaseModel):
     """Whether `nacre eval from-traces` may take traces."""
 
 
-class Stack(BaseModel):
+class Stack(_Part):
     """A model that the server offers: as for `nacre.build`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     model: str | dict[str, Any] | None = None
     layers: list[str | dict[str, Any]] = Field(default_factory=list)
 
 
-class AudioSettings(BaseModel):
+class AudioSettings(_Part):
     """An OpenAI-compatible server that hears. Each is also read from the environment: `NACRE_AUDIO_BASE_URL`, …"""
-
-    model_config = ConfigDict(extra="forbid")
 
     base_url: str = Field(pattern=r"^https?://")
     """Up to and with its `/v1`."""
@@ -114,29 +108,23 @@ class AudioSettings(BaseModel):
     max_mb: int = Field(default=25, ge=1, le=4096)
 
 
-class Price(BaseModel):
+class Price(_Part):
     """What a model costs, for a million tokens."""
-
-    model_config = ConfigDict(extra="forbid")
 
     input: Decimal = Field(ge=0)
     output: Decimal = Field(ge=0)
 
 
-class Prices(BaseModel):
+class Prices(_Part):
     """What the models cost, so that keys can be limited in money."""
-
-    model_config = ConfigDict(extra="forbid")
 
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     models: dict[str, Price]
     """By name: "dashscope:qwen-plus"."""
 
 
-class Settings(BaseModel):
+class Settings(_Part):
     """A whole `nacre.yaml`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kb: Annotated[str, BeforeValidator(lambda place: str(place) if isinstance(place, Path) else place)]
     model: str | dict[str, Any] | None = None

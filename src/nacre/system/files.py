@@ -4,10 +4,9 @@ What is there already keeps its mode: who opens a folder to a group has decided 
 follows.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
+import shlex
 import stat
 import tempfile
 import uuid
@@ -110,8 +109,6 @@ def wide(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def wide_report(folder: Path) -> dict[str, Any]:
     """What `wide` found, for a person and a program: how much, the first few, and the command that closes it."""
-    import shlex
-
     found = list(wide(folder))
     cure = f"chmod -R go-rwx {shlex.quote(str(folder))}" if found else ""
     first = [f"{mode} {path}" for path, mode in found[:5]]

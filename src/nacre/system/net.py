@@ -1,7 +1,5 @@
 """Small facts of the network that several rooms need."""
 
-from __future__ import annotations
-
 import ipaddress
 import math
 from datetime import UTC, datetime

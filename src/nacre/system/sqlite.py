@@ -1,7 +1,5 @@
 """One SQLite file that many threads and processes use: under the catalog, memory, cache and the server's tables."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,7 +46,7 @@ class Tables(Protocol):
         """Close the connections."""
 
 
-class Database:
+class Database(Tables):
     """A SQLite file with one connection that writes and some that read, which never wait for it.
 
     Where the file may not be written, SQLite can read along with a writer whose log lies beside it. Without one it is
@@ -98,14 +96,12 @@ class Database:
         return self.path if self.path != ":memory:" else f":memory:{id(self)}"
 
     def read(self, sql: str, values: Values = ()) -> list[sqlite3.Row]:
-        """All rows of a query, which waits for nobody who writes."""
         if self.path == ":memory:":  # another connection would see another database
             return self.execute(sql, values)
         with self._told(), self._reader() as connection:
             return connection.execute(sql, values).fetchall()
 
     def execute(self, sql: str, values: Values = ()) -> list[sqlite3.Row]:
-        """Run one statement that changes something, in a transaction of its own, and give the rows that it returns."""
         if self._read_only:  # there is nobody to wait for, and the file may have to be opened anew
             return self.read(sql, values)
         with self._told(), self._turn():
@@ -113,7 +109,6 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on the connection that is given: everything inside happens, or nothing does."""
         with self._told(), self._turn():
             self._writer.execute("begin immediate")
             try:

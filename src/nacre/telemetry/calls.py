@@ -3,13 +3,11 @@
 Layers, models, retrievers and tools report to LangChain's callbacks already, so nothing of theirs is wrapped.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -32,7 +30,7 @@ class Call:
     """The messages of a model, the query of a search, the arguments of a tool."""
     about: Mapping[str, Any]
     """What else LangChain says as it begins."""
-    outer: Call | None = None
+    outer: Self | None = None
     inside: set[UUID] = field(default_factory=set)
     """Calls that have not ended; they do with this one, since LangChain does not tell when a whole answer is cancelled.
     """

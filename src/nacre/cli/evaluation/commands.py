@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -90,8 +91,6 @@ def make(
     model: Annotated[str | None, Option("--model", help=tr("Writes the questions; without it, templates do."))] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    from collections import Counter
-
     from nacre.connectors.models import load_model
     from nacre.eval.making import make_conversations, make_questions, save_questions
 

@@ -259,8 +259,6 @@ def listing(
 def remove(
     adapter: _Adapter, yes: Annotated[bool, Option("--yes", help=tr("Do not ask."))] = False, as_json: JsonFlag = False
 ) -> None:
-    import sys
-
     from nacre.finetuning.card import removable
 
     path = removable(adapter)

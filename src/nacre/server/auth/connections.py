@@ -2,11 +2,9 @@
 who holds many connections without asking anything makes way for who asks.
 """
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import h11
 import uvicorn
@@ -108,10 +106,10 @@ class PatientProtocol(H11Protocol):
 
     # ------------------------------------------------------------------------------------------------ how many
 
-    def _crowded(self) -> list[PatientProtocol]:
+    def _crowded(self) -> list[Self]:
         """The connections of which one must go: those of this address, or all; empty where there is room."""
         most = self.limit_concurrency
-        everyone = cast("set[PatientProtocol]", self.connections)
+        everyone = cast("set[Self]", self.connections)
         mine = [each for each in everyone if each.address == self.address]
         own = self.per_address or (most // 4 if most and not is_loopback(self.address) else most)
         if own is not None and len(mine) > max(1, own):

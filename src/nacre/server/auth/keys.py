@@ -1,7 +1,5 @@
 """API keys: who asks, as whom they search, and how much they may ask. Only hashes are kept."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -13,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from nacre.errors import NacreError, UsageError
 from nacre.server.records import open_tables
@@ -51,7 +49,7 @@ class SpendLimit:
     period: str
 
     @classmethod
-    def parse(cls, text: str) -> SpendLimit:
+    def parse(cls, text: str) -> Self:
         """Read a limit.
 
         Example:

@@ -3,8 +3,6 @@
 Servers that share their tables read each file once.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import select

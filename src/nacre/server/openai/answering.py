@@ -1,14 +1,12 @@
 """One answer of a stack, as the routes of chat completions and responses both need it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, message_to_dict
@@ -27,6 +25,40 @@ from nacre.text.messages import nacre_of, text_of
 
 
 @dataclass
+class Outcome:
+    """What a stream has brought so far."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    own: dict[str, Any] = field(default_factory=dict)
+    usage: UsageMetadata | None = None
+    finish: str = ""
+    refusing: str = ""
+    """What the last chunk said of a refusal; `refused` is all of it."""
+    refused: str | None = None
+
+    def take(self, chunk: AIMessageChunk) -> tuple[str, str]:
+        """Take a chunk in."""
+        said, thought = text_of(chunk), str(chunk.additional_kwargs.get("reasoning_content") or "")
+        self.text.append(said)
+        self.reasoning.append(thought)
+        self.refusing = str(chunk.additional_kwargs.get("refusal") or "")
+        if self.refusing and self.refusing != self.refused:
+            self.refused = (self.refused or "") + self.refusing
+        self.own.update(nacre_of(chunk))
+        if chunk.usage_metadata:
+            self.usage = add_usage(self.usage, chunk.usage_metadata)
+        self.finish = str(chunk.response_metadata.get("finish_reason") or self.finish)
+        return said, thought
+
+    def finish_reason(self, called_tools: bool) -> str:
+        """Why the answer ended, as OpenAI names it."""
+        if called_tools:
+            return "tool_calls"
+        return {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}.get(self.finish, "stop")
+
+
+@dataclass
 class Question:
     """A question on its way to a stack."""
 
@@ -41,7 +73,7 @@ class Question:
     began: float = field(default_factory=time.perf_counter)
 
     @classmethod
-    async def of(cls, context: RequestContext, asked: ChatRequest) -> Question:
+    async def of(cls, context: RequestContext, asked: ChatRequest) -> Self:
         """The question of a request."""
         model, store = await context.check_model(asked.model)
         options, tools = options_of(asked), asked.tools or []
@@ -158,37 +190,3 @@ class Question:
             "seconds": round(seconds, 4),
             "status": status,
         }
-
-
-@dataclass
-class Outcome:
-    """What a stream has brought so far."""
-
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    own: dict[str, Any] = field(default_factory=dict)
-    usage: UsageMetadata | None = None
-    finish: str = ""
-    refusing: str = ""
-    """What the last chunk said of a refusal; `refused` is all of it."""
-    refused: str | None = None
-
-    def take(self, chunk: AIMessageChunk) -> tuple[str, str]:
-        """Take a chunk in."""
-        said, thought = text_of(chunk), str(chunk.additional_kwargs.get("reasoning_content") or "")
-        self.text.append(said)
-        self.reasoning.append(thought)
-        self.refusing = str(chunk.additional_kwargs.get("refusal") or "")
-        if self.refusing and self.refusing != self.refused:
-            self.refused = (self.refused or "") + self.refusing
-        self.own.update(nacre_of(chunk))
-        if chunk.usage_metadata:
-            self.usage = add_usage(self.usage, chunk.usage_metadata)
-        self.finish = str(chunk.response_metadata.get("finish_reason") or self.finish)
-        return said, thought
-
-    def finish_reason(self, called_tools: bool) -> str:
-        """Why the answer ended, as OpenAI names it."""
-        if called_tools:
-            return "tool_calls"
-        return {"length": "length", "max_tokens": "length", "content_filter": "content_filter"}.get(self.finish, "stop")

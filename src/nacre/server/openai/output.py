@@ -1,9 +1,8 @@
 """What goes out: events, JSON, lists, and citations with an address that opens the source at the quoted place."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -71,17 +70,14 @@ async def next_within(chunks: AsyncIterator[T], timeout_s: float) -> T | None:
         return await anext(chunks, None)
 
 
+@dataclass
 class Page:
-    """Which part of a list is wanted: the query parameters `limit`, `order`, `after` and `before`."""
+    """Which part of a list is wanted, by the query parameters."""
 
-    def __init__(
-        self,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = 20,
-        order: Order = "desc",
-        after: str | None = None,
-        before: str | None = None,
-    ) -> None:
-        self.limit, self.order, self.after, self.before = limit, order, after, before
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 20
+    order: Order = "desc"
+    after: str | None = None
+    before: str | None = None
 
     def of(self, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """That part."""

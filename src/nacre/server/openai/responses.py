@@ -1,7 +1,5 @@
 """`/v1/responses`: OpenAI's newer form of the same answers, with text, function calls and citations."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -12,21 +10,11 @@ from fastapi.responses import Response, StreamingResponse
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nacre.server.openai import stored_responses as stored
 from nacre.server.openai.answering import Outcome, Question
 from nacre.server.openai.errors import Problem, problem_of
 from nacre.server.openai.messages import ChatRequest, tool_calls_of, tool_names, usage_of
 from nacre.server.openai.output import HEADERS, StrictJSON, event, extension, url_citations, while_connected
-from nacre.server.openai.stored_responses import (
-    Item,
-    asked_by,
-    conversation,
-    decision_of,
-    items_of,
-    keep,
-    keeps,
-    messages_of_items,
-    requests_of,
-)
 from nacre.server.records import new_id
 from nacre.server.state import Reading, RequestContext
 from nacre.text.language import tr
@@ -58,10 +46,10 @@ class ResponsesRequest(BaseModel):
 @router.post("/responses", response_model=None)
 async def respond(request: Request, context: Reading, body: ResponsesRequest) -> Response:
     """Answer, whole or as a stream of events."""
-    items, earlier = items_of(body.input), await _earlier(context, body)
-    if decision := decision_of(items):
-        asked = await context.state.blocking(asked_by, context, body.model, decision[0])
-        question = await _question(context, body, items_of(asked))
+    items, earlier = stored.items_of(body.input), await _earlier(context, body)
+    if decision := stored.decision_of(items):
+        asked = await context.state.blocking(stored.asked_by, context, body.model, decision[0])
+        question = await _question(context, body, stored.items_of(asked))
         question.options["resume"] = decision
     else:
         question = await _question(context, body, [*earlier, *items])
@@ -74,17 +62,17 @@ async def respond(request: Request, context: Reading, body: ResponsesRequest) ->
     return StrictJSON(await answer.completed(answer.items(reply)))
 
 
-async def _earlier(context: RequestContext, body: ResponsesRequest) -> list[Item]:
+async def _earlier(context: RequestContext, body: ResponsesRequest) -> list[stored.Item]:
     """The conversation that the request goes on from."""
     if body.conversation is not None:
         told = tr("There are no conversation objects here: use previous_response_id.")
         raise Problem(400, told, "unsupported_parameter", "conversation")
     if body.previous_response_id is None:
         return []
-    return await context.state.blocking(conversation, context, body.previous_response_id)
+    return await context.state.blocking(stored.conversation, context, body.previous_response_id)
 
 
-async def _question(context: RequestContext, body: ResponsesRequest, items: Sequence[Item]) -> Question:
+async def _question(context: RequestContext, body: ResponsesRequest, items: Sequence[stored.Item]) -> Question:
     shown = ("name", "description", "parameters", "strict")
     functions = [
         {"type": "function", "function": {key: tool[key] for key in shown if key in tool}}
@@ -92,7 +80,7 @@ async def _question(context: RequestContext, body: ResponsesRequest, items: Sequ
         if tool.get("type") == "function"
     ]
     said = body.model_dump(include={"model", "temperature", "top_p", "tool_choice", "metadata"})
-    messages = messages_of_items(items, body.instructions)
+    messages = stored.messages_of_items(items, body.instructions)
     try:
         chat = ChatRequest.model_validate(
             {**said, "messages": messages, "max_tokens": body.max_output_tokens, "tools": functions}
@@ -110,9 +98,9 @@ async def _question(context: RequestContext, body: ResponsesRequest, items: Sequ
 class _Answer:
     """A response while it is made."""
 
-    def __init__(self, question: Question, body: ResponsesRequest, given: list[Item]) -> None:
+    def __init__(self, question: Question, body: ResponsesRequest, given: list[stored.Item]) -> None:
         self.question, self.body, self.given = question, body, given
-        self.kept = keeps(question.state, body.store, body.previous_response_id)
+        self.kept = stored.keeps(question.state, body.store, body.previous_response_id)
         self.outcome = Outcome()
         self.names = tool_names(question.tools)
         self.id, self.message = new_id("resp"), new_id("msg")
@@ -143,7 +131,7 @@ class _Answer:
         """The finished response, kept where that is wanted: before the client knows that it is finished."""
         response = self.whole("completed", output)
         if self.kept:
-            await self.question.state.blocking(keep, self.question.context, response, self.given)
+            await self.question.state.blocking(stored.keep, self.question.context, response, self.given)
         return response
 
     def items(self, reply: AIMessage) -> list[dict[str, Any]]:
@@ -154,7 +142,7 @@ class _Answer:
             for call in tool_calls_of(reply, self.names)
         ]
         text = "".join(self.outcome.text)
-        asks = requests_of(self.outcome.own)
+        asks = stored.requests_of(self.outcome.own)
         return [*([self._message("completed", text)] if text or not calls else []), *calls, *asks]
 
     def _message(self, status: str, text: str | None) -> dict[str, Any]:

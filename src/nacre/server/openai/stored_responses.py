@@ -2,18 +2,17 @@
 conversation to go on from: of a key alone, for so many days and bytes.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
 from nacre.agents.approval import Decision
 from nacre.server.openai.errors import Problem, not_found
-from nacre.server.openai.output import Order, Page
+from nacre.server.openai.output import Page
 from nacre.server.records import new_id
 from nacre.server.state import Reading, RequestContext, State
 from nacre.system.sqlite import Statement
@@ -209,17 +208,11 @@ def retrieve(context: Reading, response: str, stream: bool = False) -> dict[str,
     return found
 
 
+@dataclass
 class ItemPage(Page):
     """Which part of a list of items is wanted; at most 100 at once, as OpenAI has it."""
 
-    def __init__(
-        self,
-        limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        order: Order = "desc",
-        after: str | None = None,
-        before: str | None = None,
-    ) -> None:
-        super().__init__(limit, order, after, before)
+    limit: Annotated[int, Query(ge=1, le=100)] = 20
 
 
 @router.get("/responses/{response}/input_items")
