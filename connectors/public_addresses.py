@@ -3,6 +3,8 @@
 Sources: the IANA registries of special-purpose IPv4 and IPv6 addresses, RFC 4291, 5214 and 6052.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 

@@ -4,6 +4,8 @@ A host name is resolved once, every address is checked, and the connection goes 
 name that answers differently the second time gains nothing. Each redirect is checked again.
 """
 
+from __future__ import annotations
+
 import http.client
 import time
 import zlib

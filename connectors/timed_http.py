@@ -4,6 +4,8 @@ The name's look-up, connecting, TLS, sending, headers and body all count. A serv
 hold the others for as long as it likes; here every read and write gets what is left, and what comes is counted.
 """
 
+from __future__ import annotations
+
 import http.client
 import socket
 import ssl

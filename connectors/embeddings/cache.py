@@ -1,5 +1,7 @@
 """The cache of exported encoders: each thing in it is written whole or not at all, and can be made again."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import json

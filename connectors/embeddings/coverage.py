@@ -1,5 +1,7 @@
 """How far a tokenizer's vocabulary covers the language of a text: the weight that its vectors deserve."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 

@@ -1,5 +1,7 @@
 """Find a model's folder: an installed package, a folder, or a repository of the Hugging Face hub."""
 
+from __future__ import annotations
+
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The local sentence encoder as LangChain `Embeddings`."""
 
+from __future__ import annotations
+
 from langchain_core.embeddings import Embeddings
 
 from nacre.connectors.embeddings.local_encoder import LocalEncoder

@@ -1,5 +1,7 @@
 """Embeddings of a service that speaks the OpenAI protocol: batched, retried, kept within its limits."""
 
+from __future__ import annotations
+
 import logging
 import math
 import re

@@ -2,6 +2,8 @@
 its vocabulary with their scores. It is read as data; the engine in the package is never loaded.
 """
 
+from __future__ import annotations
+
 import itertools
 import struct
 from functools import cached_property

@@ -4,6 +4,8 @@ A model that carries its own prompts (`config_sentence_transformers.json`) needs
 Sources: the models' own cards.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from functools import cached_property

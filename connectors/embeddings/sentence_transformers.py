@@ -1,5 +1,7 @@
 """Models that the exporter does not know, run by sentence-transformers itself."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any

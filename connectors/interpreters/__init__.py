@@ -1,5 +1,7 @@
 """Interpreters elsewhere, behind the protocol of the sandbox: another machine's sandbox, a Jupyter server, E2B."""
 
+from __future__ import annotations
+
 import os
 
 from nacre.errors import UsageError

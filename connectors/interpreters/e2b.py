@@ -1,5 +1,7 @@
 """`E2BInterpreter`: programs run in a cloud sandbox of E2B, through its package `e2b-code-interpreter`."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import time

@@ -1,5 +1,7 @@
 """`HttpInterpreter`: programs run on another machine, by `python -m nacre.server.interpreter` there."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """`JupyterInterpreter`: programs run in a Jupyter kernel elsewhere, by a kernel gateway or any Jupyter server."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import ssl

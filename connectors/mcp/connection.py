@@ -1,5 +1,7 @@
 """A connection to an MCP server that lives on a thread of its own, so that any thread and any event loop may use it."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import threading

@@ -1,5 +1,7 @@
 """The tools of any MCP server as LangChain tools."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from operator import methodcaller
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Adapters of PEFT on top of a local model: each method served as it was trained, or refused by its name."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import warnings

@@ -1,5 +1,7 @@
 """What a model server or the way to it reports, as errors of Nacre that say what to do."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """What servers stream, made into what LangChain can join: whole tool calls, usage once, a clear end."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

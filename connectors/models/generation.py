@@ -1,5 +1,7 @@
 """One generation of a local model: in its own thread, piece by piece, and stopped the moment nobody listens."""
 
+from __future__ import annotations
+
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence

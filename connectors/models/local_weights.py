@@ -2,6 +2,8 @@
 stand on.
 """
 
+from __future__ import annotations
+
 import importlib
 import re
 import warnings

@@ -1,5 +1,7 @@
 """Errors of models that only connectors raise."""
 
+from __future__ import annotations
+
 from langchain_core.exceptions import ContextOverflowError
 
 from nacre.errors import ModelError, UnsupportedInputError

@@ -1,5 +1,7 @@
 """What a model sees and what it would say next: the pieces of a text, and the distribution over the next one."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Chat models of servers that speak the OpenAI protocol: LangChain's own client, fitted to each provider by data."""
 
+from __future__ import annotations
+
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

@@ -1,5 +1,7 @@
 """A request of the OpenAI protocol, made fit for a server that differs from it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

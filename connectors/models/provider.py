@@ -1,5 +1,7 @@
 """What is known of a provider of chat models, and where its server differs from OpenAI's protocol."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Mapping

@@ -4,6 +4,8 @@ a name.
 Each fact carries its source. Read on 2026-11-23.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType

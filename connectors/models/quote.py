@@ -1,5 +1,7 @@
 """`quote`: the chat model that is always there. It answers with sentences of the sources, word for word, or refuses."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 

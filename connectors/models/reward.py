@@ -1,5 +1,7 @@
 """A reward model: says by a number how good an answer is to what a model was shown."""
 
+from __future__ import annotations
+
 import json
 import threading
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """`ScriptedChatModel`: a chat model that answers what the test says, and remembers what it was asked."""
 
+from __future__ import annotations
+
 import asyncio
 import re
 import threading

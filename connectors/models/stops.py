@@ -1,5 +1,7 @@
 """Stop strings: where a text ends, whole and as it streams."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 

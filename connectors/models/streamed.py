@@ -1,5 +1,7 @@
 """A chat model that streams: whole answers are its pieces, joined."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

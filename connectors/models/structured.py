@@ -1,5 +1,7 @@
 """Answers in a schema: read leniently out of what a model wrote, asked for once more, else an error."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from contextlib import suppress

@@ -3,6 +3,8 @@
 Images in them are decoded here, never fetched from anywhere.
 """
 
+from __future__ import annotations
+
 import base64
 import io
 import re

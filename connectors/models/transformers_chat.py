@@ -1,5 +1,7 @@
 """Chat models that run on this machine, through transformers."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import queue

@@ -1,5 +1,7 @@
 """Tool calls that a model writes as text, in the form of its chat template, taken out of the text as it comes."""
 
+from __future__ import annotations
+
 import re
 import uuid
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,7 @@
 """Moderators that ask a server."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 from typing import Any

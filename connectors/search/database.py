@@ -1,5 +1,7 @@
 """Questions to a database in SQL: one reading statement at a time, a bounded number of rows, nothing ever written."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext

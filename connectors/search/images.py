@@ -1,5 +1,7 @@
 """Pictures from an OpenAI-compatible `images/generations` interface, saved to a folder."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib

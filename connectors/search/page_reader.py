@@ -1,5 +1,7 @@
 """Reading a web page: main text only, bounded in size and time, never from a private network."""
 
+from __future__ import annotations
+
 import atexit
 import threading
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Search engines: SearXNG, Tavily, and engines with Bing's form of answer."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What a search engine gives: results, and the protocol that every provider speaks."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

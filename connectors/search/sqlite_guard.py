@@ -3,6 +3,8 @@
 The limits are SQLite's own, since nothing outside of it can stop one function that makes a gigabyte in a single step.
 """
 
+from __future__ import annotations
+
 import re
 import sqlite3
 import threading

@@ -1,5 +1,7 @@
 """The connectors of this folder as tools for agents, each stating its cost and whether it may change something."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from langchain_core.documents import Document

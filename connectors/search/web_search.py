@@ -1,5 +1,7 @@
 """Web search over several providers: the first that works answers, those that fail rest, answers are kept a while."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """Wikipedia through MediaWiki's JSON interface: the two tools of the ReAct paper, and a search provider."""
 
+from __future__ import annotations
+
 import html
 import re
 import threading

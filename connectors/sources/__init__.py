@@ -4,6 +4,8 @@ A package adds its own kind under the entry point group `nacre.sources`: the nam
 with the whole specification and the options and gives a `nacre.ingest.source.Source`.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re

@@ -1,5 +1,7 @@
 """Files that a model must turn into text first: sound by a transcription server, scans and layout by docling."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

@@ -4,6 +4,8 @@ The hard part is a lasting name. Most readers know an address (url, path, page i
 run. Those are named by their content, so that an unchanged document stays itself and an edited one is replaced.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections import Counter

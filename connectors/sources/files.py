@@ -1,5 +1,7 @@
 """Files and folders of this machine."""
 
+from __future__ import annotations
+
 import os
 import re
 import stat

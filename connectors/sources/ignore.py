@@ -3,6 +3,8 @@
 Whoever may write into a folder writes this file. Nothing is tried twice here but the last wildcard.
 """
 
+from __future__ import annotations
+
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,7 @@
 """Anything that fsspec opens: S3, GCS, Azure, SFTP, WebDAV, GitHub, archives, … whatever is installed."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,6 +4,8 @@ The longest matching rule of our group decides, "*" and "$" are wildcards. The s
 where protego gives each rule to each agent of a group, and a rule is matched without going back.
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit

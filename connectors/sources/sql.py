@@ -1,5 +1,7 @@
 """Databases, by SQLAlchemy: each row a document, or a whole table or query as one."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,7 @@
 """Web pages and sitemaps, politely: robots.txt is kept, requests are spaced, private addresses are refused."""
 
+from __future__ import annotations
+
 import re
 import threading
 import time

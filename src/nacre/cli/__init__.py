@@ -1,5 +1,7 @@
 """The command line. Exit 0: done; 1: a gate or a check failed; 2: wrong usage or bad input, in one line on stderr."""
 
+from __future__ import annotations
+
 import errno
 import gc
 import os

@@ -1,5 +1,7 @@
 """chat: questions in turns, in a terminal or from a pipe; demo: the sample knowledge base, and one in each language."""
 
+from __future__ import annotations
+
 import shutil
 import sys
 import time

@@ -1,5 +1,7 @@
 """doctor: what this machine and this installation can do."""
 
+from __future__ import annotations
+
 import platform
 from importlib import metadata
 from pathlib import Path

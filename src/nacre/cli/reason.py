@@ -1,5 +1,7 @@
 """pal, agent, facts and run: programs and agents from the command line."""
 
+from __future__ import annotations
+
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,5 +1,7 @@
 """tokens and next: what a model sees of a text, and what it would say next."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from typer import Option

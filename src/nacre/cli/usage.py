@@ -1,5 +1,7 @@
 """What typer says of wrong usage and above its lists of options, in the user's language."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

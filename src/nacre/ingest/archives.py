@@ -1,5 +1,7 @@
 """A ZIP of documents that a source lists: each file in it becomes an item of its own, `…/a.zip!/inner/name.pdf`."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial

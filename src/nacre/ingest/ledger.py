@@ -3,6 +3,8 @@
 What changed of those that they have, `sync` decides, one document at a time.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 

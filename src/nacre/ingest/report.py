@@ -1,5 +1,7 @@
 """What a sync tells: while it runs, and at its end."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass, field
 from typing import Any
 

@@ -4,6 +4,8 @@ Reading and embedding are functions of what they are given, so a node that dies 
 again elsewhere, and only the one who syncs writes.
 """
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Callable, Sequence

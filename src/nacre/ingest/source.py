@@ -9,6 +9,8 @@ Three facts travel from a source to the ledger, and all three are in the types h
   and then nothing of that scope is deleted.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,5 +1,7 @@
 """Where a sync asks the connectors, late: a path or an address becomes a source."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Carry out a sync: read and parse ahead in workers, embed in batches, commit one document at a time."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque

@@ -1,5 +1,7 @@
 """The application: routes, guard, errors; addresses and methods as clients write them; and how uvicorn runs it."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import re

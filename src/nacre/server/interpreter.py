@@ -7,6 +7,8 @@ taken from $NACRE_INTERPRETER_KEY; without one the service only listens on the l
 server's own.
 """
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import hmac

@@ -1,5 +1,7 @@
 """Rows that nobody waits for (audit log, money, traces): queued by whoever answers, written in batches by a thread."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import threading

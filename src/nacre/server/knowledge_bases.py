@@ -1,5 +1,7 @@
 """The knowledge bases of a server: its own, "main", and one for each vector store. All share one embedder."""
 
+from __future__ import annotations
+
 import threading
 import time
 from collections import OrderedDict

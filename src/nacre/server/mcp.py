@@ -4,6 +4,8 @@ Over stdio it serves whoever started it. Over HTTP it is the address `/mcp` of t
 everything in it, the list of the documents too, is what the key of that very message may see.
 """
 
+from __future__ import annotations
+
 import asyncio
 from contextlib import closing
 from contextvars import ContextVar

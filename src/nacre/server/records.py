@@ -2,6 +2,8 @@
 and feedback: in SQLite files of a folder, or in PostgreSQL for several servers at once.
 """
 
+from __future__ import annotations
+
 import json
 import secrets
 import shutil

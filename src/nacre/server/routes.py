@@ -1,5 +1,7 @@
 """What the page and an operator ask beyond OpenAI's API: who asks, sources, verdicts, facts, traces, health."""
 
+from __future__ import annotations
+
 import json
 import time
 from typing import Any, Literal

@@ -1,5 +1,7 @@
 """The models that a server offers: every stack, built for whoever asks, so that it cannot search as anyone else."""
 
+from __future__ import annotations
+
 import threading
 import time
 from typing import Any

@@ -1,5 +1,7 @@
 """The server's settings, from `nacre.yaml`, the environment and the command line. A mistake is told with its line."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal

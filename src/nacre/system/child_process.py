@@ -5,6 +5,8 @@ A folder of documents may be a stranger's. A `json.py` in it must not become the
 the current one.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil

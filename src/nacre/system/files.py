@@ -4,6 +4,8 @@ What is there already keeps its mode: who opens a folder to a group has decided 
 follows.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shlex

@@ -1,5 +1,7 @@
 """Small facts of the network that several rooms need."""
 
+from __future__ import annotations
+
 import ipaddress
 import math
 from datetime import UTC, datetime

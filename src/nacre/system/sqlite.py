@@ -1,5 +1,7 @@
 """One SQLite file that many threads and processes use: under the catalog, memory, cache and the server's tables."""
 
+from __future__ import annotations
+
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence

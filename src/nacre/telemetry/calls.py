@@ -3,6 +3,8 @@
 Layers, models, retrievers and tools report to LangChain's callbacks already, so nothing of theirs is wrapped.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import Mapping

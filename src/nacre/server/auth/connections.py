@@ -2,6 +2,8 @@
 who holds many connections without asking anything makes way for who asks.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ipaddress
 from typing import Any, Self, cast

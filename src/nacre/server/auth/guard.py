@@ -1,5 +1,7 @@
 """What every request passes before it reaches the application: a key, limits, and headers for the way back."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging

@@ -1,5 +1,7 @@
 """API keys: who asks, as whom they search, and how much they may ask. Only hashes are kept."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json

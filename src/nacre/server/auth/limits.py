@@ -3,6 +3,8 @@
 All is counted in the server's tables, so that it holds over restarts, and over several processes with one data folder.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal

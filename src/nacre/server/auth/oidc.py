@@ -1,5 +1,7 @@
 """OpenID Connect: bearer tokens of the organisation's own login, whose groups are principals."""
 
+from __future__ import annotations
+
 import json
 import threading
 import time

@@ -2,6 +2,8 @@
 requests at once cannot pass together. Whoever asks without keys owns the machine and has no quota.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from nacre.server.openai.errors import Problem

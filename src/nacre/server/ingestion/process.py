@@ -1,5 +1,7 @@
 """Starts and wakes the process that reads uploads into knowledge bases, so that chat never waits for a parser."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import secrets

@@ -3,6 +3,8 @@
 Servers that share their tables read each file once.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import select

@@ -1,5 +1,7 @@
 """Figures for Prometheus; spans of requests, which FastAPI makes itself, with those of the stacks inside."""
 
+from __future__ import annotations
+
 from contextlib import AbstractContextManager
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Traces: what was asked and answered, step by step, kept only where the settings say so, and only for so long."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """One answer of a stack, as the routes of chat completions and responses both need it."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import time

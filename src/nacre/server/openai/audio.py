@@ -2,6 +2,8 @@
 there, and nothing else of the caller's; its refusals are told as ours.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os

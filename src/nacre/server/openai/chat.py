@@ -1,5 +1,7 @@
 """`/v1/models`, `/v1/chat/completions` and `/v1/embeddings`."""
 
+from __future__ import annotations
+
 import base64
 import time
 from collections.abc import AsyncGenerator

@@ -1,5 +1,7 @@
 """What goes wrong, as the OpenAI API tells it: `{"error": {"message", "type", "param", "code"}}` with a status."""
 
+from __future__ import annotations
+
 import logging
 import re
 from pathlib import Path

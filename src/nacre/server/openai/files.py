@@ -1,5 +1,7 @@
 """`/v1/files`: uploads, each seen by the key that made it."""
 
+from __future__ import annotations
+
 import os
 import time
 from itertools import chain

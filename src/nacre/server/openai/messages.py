@@ -1,5 +1,7 @@
 """Requests of OpenAI's form as LangChain messages and call options."""
 
+from __future__ import annotations
+
 import json
 from typing import Any
 

@@ -1,5 +1,7 @@
 """`/v1/responses`: OpenAI's newer form of the same answers, with text, function calls and citations."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing

@@ -2,6 +2,8 @@
 conversation to go on from: of a key alone, for so many days and bytes.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Mapping, Sequence

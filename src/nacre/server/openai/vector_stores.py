@@ -2,6 +2,8 @@
 process: files that are to be read into one, or taken out.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from typing import Annotated, Any

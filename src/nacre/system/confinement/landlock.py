@@ -1,5 +1,7 @@
 """Landlock: which folders a program may read and write, enforced by the kernel on every open."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import stat

@@ -1,5 +1,7 @@
 """System calls that Python's standard library does not offer, through libc."""
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os

@@ -1,5 +1,7 @@
 """Namespaces of the helper: its own users, mounts, processes, network, and files: little more than Python's."""
 
+from __future__ import annotations
+
 import os
 import socket
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """A seccomp filter as raw BPF: rules become a balanced tree, so a call passes after a few comparisons."""
 
+from __future__ import annotations
+
 import ctypes
 import struct
 

@@ -4,6 +4,8 @@ The list was drawn from what the interpreter, numpy and sympy do; it is a list o
 newer kernel adds is refused without being named here.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 from dataclasses import dataclass
