@@ -305,5 +305,4 @@ def _sources(texts: Sequence[str]) -> str:
 
 
 def _name(model: BaseChatModel) -> Any:
-
     return explain(model)["model"]

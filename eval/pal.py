@@ -190,7 +190,6 @@ def evaluate_pal(
     Raises:
         EvaluationError: the file is missing, is empty or lacks a field.
     """
-
     began = time.perf_counter()
     aided = ProgramAided(inner=model, interpreter=interpreter, phrase=False)
 

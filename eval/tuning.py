@@ -89,7 +89,6 @@ def tune(
         EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
         KnowledgeBaseError: it is to be written and may only be read.
     """
-
     if len(questions) < _LEAST:
         raise EvaluationError(
             tr("{count} questions are too few to tune by; give at least {least}.", count=len(questions), least=_LEAST)
@@ -206,7 +205,6 @@ def _judged(stack: Any, base: KnowledgeBase, question: Question) -> Item:
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
-
     options = {name: value for name, value in settings.items() if name in OPTIONS}
     strict = {"strict": True} if "min_support" in options else {}
     return build({"layers": [{"use": "rag", **strict, **options}]}, kb=base, leaf=model)
