@@ -271,9 +271,11 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
     item: Item = {"question": question.text, "gold": list(question.answers)}
     item |= {name: value for name, value in marks.items() if value} | ({} if question.named else {"named": False})
     if "error" in reply:
-        own = ("contains", "em", "f1", "evidence", "false_refusals") if question.answers else ("refusal_recall",)
-        cited = _CITED[: 3 if question.answers else 2] if base else ()
-        return {**item, **worst((*own, "same_language", *cited)), "error": reply["error"]}
+        own: tuple[str, ...] = ("refusal_recall",)
+        if question.answers:
+            own = ("contains", "em", "f1", "evidence", "false_refusals")
+        own += ("same_language", *(_CITED[: 3 if question.answers else 2] if base else ()))
+        return {**item, **worst(own), "error": reply["error"]}
     answer, abstained = str(reply["answer"]), bool(reply["abstained"])
     plain = MARKER.sub("", answer)
     spoken = any(map(str.isalpha, plain))  # "42" is in no language
