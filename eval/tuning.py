@@ -99,10 +99,7 @@ def tune(
     of_layer = {name: RetrievalAugmented.model_fields[name].default for name in values if name in OPTIONS}
     defaults = {**DEFAULT, **of_layer}
     present = {name: base.settings.get(name, defaults[name]) for name in values}
-    # Two halves that have nothing to do with the order of the file, the same every time.
-    ordered = sorted(questions, key=lambda q: hashlib.sha256(q.id.encode()).hexdigest())
-    half = {q.id for q in ordered[: len(questions) // 2]}
-    dev, held = ([q for q in questions if (q.id in half) is first] for first in (True, False))
+    dev, held = _halves(questions)
     combinations = [dict(zip(values, some, strict=True)) for some in itertools.product(*values.values())]
     if present not in combinations:  # those of one chunk size stand together
         combinations.insert(0, present)
@@ -197,6 +194,13 @@ def _fitting(base: KnowledgeBase, grid: Mapping[str, Sequence[Any]] | None) -> d
         )
         raise EvaluationError(told)
     return values
+
+
+def _halves(questions: Sequence[Question]) -> tuple[list[Question], list[Question]]:
+    """Two halves that have nothing to do with the order of the file, the same every time."""
+    ordered = sorted(questions, key=lambda q: hashlib.sha256(q.id.encode()).hexdigest())
+    half = {q.id for q in ordered[: len(questions) // 2]}
+    return [q for q in questions if q.id in half], [q for q in questions if q.id not in half]
 
 
 def _judged(stack: Any, base: KnowledgeBase, question: Question) -> Item:
