@@ -26,7 +26,7 @@ from nacre.eval.verdict import Rules, gated
 from nacre.grounding.citations import statements
 from nacre.layers.best_of import BestOf, Judge
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.stack import build
+from nacre.stack import LAYERS, build, explain
 from nacre.text.language import language_of, tr
 from nacre.text.markers import MARKER
 from nacre.text.messages import nacre_of, text_of
@@ -68,7 +68,6 @@ def evaluate_answers(
         EvaluationError: nothing usable is in the files, or more of them is wrong than `max_failed`.
         UsageError: there is no knowledge base in `kb`.
     """
-
     questions, problems = load_questions(data)
     check_faults(data, problems, len(questions), run.get("max_failed", MAX_FAILED))
     model = model if judge is None else BestOf(inner=model, judge=judge, samples=1)
@@ -104,14 +103,12 @@ def ask_all(
     Returns:
         The report; with unanswerable questions also `refusal_recall` and `false_refusals`.
     """
-
     layers = {"layers": [{"use": "rag", "k": k}]} if stack is None else {"layers": stack.get("layers") or []}
     built = build(layers, kb=base, principals=principals, leaf=model)
     strange = strange_uris(questions, (d["uri"] for d in base.documents()))
     settings = {"data": name, **described(built, base), **({"as": list(principals)} if principals else {})}
-    problems = [*problems, *strange]
     more = ("reward",) if isinstance(model, BestOf) else ()
-    return asked(partial(reply_of, built), questions, problems, settings, base, more, **run)
+    return asked(partial(reply_of, built), questions, [*problems, *strange], settings, base, more, **run)
 
 
 def evaluate_target(
@@ -158,7 +155,6 @@ def assert_answers(
     Raises:
         AssertionError: a figure is too low, a must-pass question went wrong, or a question failed; it names them.
     """
-
     report = evaluate_target(target, questions)
     data = report.data()
     verdict = gated(data, rules=Rules(least=least or {"contains": 1.0}))
@@ -236,8 +232,6 @@ def depends_on(settings: Mapping[str, Any], base: KnowledgeBase | None) -> str:
 
 def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[str, Any]:
     """What was measured, so that two reports can say what differs between them."""
-    from nacre.stack import explain
-
     data = explain(stack)
     layers = [{k: v for k, v in e.items() if k != "kb"} if isinstance(e, dict) else e for e in data["layers"]]
     found: dict[str, Any] = {"nacre": __version__, "stack": {**data, "layers": layers}}
@@ -257,8 +251,6 @@ def described(stack: BaseChatModel, base: KnowledgeBase | None = None) -> dict[s
 
 def prompts_of(layers: Sequence[Any]) -> dict[str, str]:
     """The prompts of some layers, "v2 1f0c33aa" by id, with fingerprints of their texts; of a layer not ours, all."""
-    from nacre.stack import LAYERS
-
     names = [layer["use"] if isinstance(layer, dict) else layer for layer in layers]
     folders = {"cot" if name == "chain_of_thought" else name for name in names}
     every = not set(names) <= set(LAYERS)
@@ -275,16 +267,23 @@ def usage(reply: AIMessage) -> dict[str, Any]:
 
 def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | None) -> Item:
     """Score one reply; one that failed counts as wrong. Without a knowledge base citations are not looked up."""
-    item: Item = {"question": question.text, "gold": list(question.answers), **_marks(question)}
+    marks = {"uri": question.uri, "group": question.group, "must": question.must}
+    item: Item = {"question": question.text, "gold": list(question.answers)}
+    item |= {name: value for name, value in marks.items() if value} | ({} if question.named else {"named": False})
     if "error" in reply:
-        return {**item, **worst(_metrics_of(question, base)), "error": reply["error"]}
+        own: tuple[str, ...] = ("refusal_recall",)
+        if question.answers:
+            own = ("contains", "em", "f1", "evidence", "false_refusals")
+        own += ("same_language", *(_CITED[: 3 if question.answers else 2] if base else ()))
+        return {**item, **worst(own), "error": reply["error"]}
     answer, abstained = str(reply["answer"]), bool(reply["abstained"])
     plain = MARKER.sub("", answer)
+    spoken = any(map(str.isalpha, plain))  # "42" is in no language
     hits = reply.get("hits") or []
     item |= {
         "answer": answer,
         "abstained": float(abstained),
-        "same_language": _same_language(question.text, plain),
+        "same_language": float(language_of(plain) == language_of(question.text)) if spoken else None,
         "retrieved": [f"[{h['n']}] {h['uri']} [{h['start']}:{h['end']}]" for h in hits if h.get("start") is not None],
         "shown": [intern(str(h["text"])) for h in hits],
         **{name: reply[name] for name in _KEPT if name in reply},
@@ -309,41 +308,20 @@ def scored(question: Question, reply: Mapping[str, Any], base: KnowledgeBase | N
         cited = {citation["n"] for citation in citations}  # a literal quote may yet prove nothing
         texts = [hit["text"] for hit in hits if hit["n"] in cited and _of(question, hit)]
         item["citation_answer"] = held(texts, question.answers)
-    return {**item, **_cited(answer, citations, base)}
-
-
-def _marks(question: Question) -> Item:
-    """What the gate and `why` want to know of a question."""
-    marks = {"uri": question.uri, "group": question.group, "must": question.must}
-    return {**{name: value for name, value in marks.items() if value}, **({} if question.named else {"named": False})}
-
-
-def _metrics_of(question: Question, base: KnowledgeBase | None) -> list[str]:
-    kind = ("contains", "em", "f1", "evidence", "false_refusals") if question.answers else ("refusal_recall",)
-    return [*kind, "same_language", *(_CITED[: 3 if question.answers else 2] if base else ())]
-
-
-def _cited(answer: str, citations: Sequence[Mapping[str, Any]], base: KnowledgeBase) -> Item:
     standing = [citation for citation in citations if stands(citation, base)]
     said = [start for start, _, _, _ in statements(answer)]
-    cited = {c["answer_start"] for c in standing}
+    proved = {c["answer_start"] for c in standing}
     return {
+        **item,
         # An answer without any citation proves nothing: its precision is 0.
         "citation_precision": len(standing) / len(citations) if citations else 0.0,
-        "citation_recall": sum(start in cited for start in said) / len(said) if said else 0.0,
+        "citation_recall": sum(start in proved for start in said) / len(said) if said else 0.0,
         "sources": [f"[{c['n']}] {c['uri']} [{c['start']}:{c['end']}] {c['quote']}" for c in citations],
     }
 
 
 def _of(question: Question, hit: Mapping[str, Any]) -> bool:
     return not question.uri or any(is_of(each, str(hit.get("uri", ""))) for each in question.documents)
-
-
-def _same_language(question: str, answer: str) -> float | None:
-    """Whether the answer is in the asker's language; None of an answer without letters, "42"."""
-    if not any(c.isalpha() for c in answer):
-        return None
-    return float(language_of(answer) == language_of(question))
 
 
 def stands(citation: Mapping[str, Any], base: KnowledgeBase) -> bool:

@@ -15,10 +15,11 @@ from nacre.errors import EvaluationError
 from nacre.eval.answers import METRICS, depends_on, described, reply_of, scored
 from nacre.eval.datasets import objects
 from nacre.eval.items import Item
-from nacre.eval.questions import Question, question_of
+from nacre.eval.questions import Question, Row, question_of
 from nacre.eval.report import Report
 from nacre.eval.running import Run, Suite, attempted, carry_out, timed
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.stack import build
 from nacre.text.language import tr
 
 
@@ -40,7 +41,10 @@ def load_conversations(path: Path) -> tuple[list[Conversation], list[str]]:
             problems.append(f"{path.name}: {tr('no turns in ')}{id}")
             continue
         named = {f"{id}.{n}": turn if isinstance(turn, dict) else {} for n, turn in enumerate(turns, 1)}
-        asked = [question_of(f"{path.name}:{name}", {**turn, "id": name}, problems) for name, turn in named.items()]
+        asked = [
+            question_of(Row(f"{path.name}:{name}", {**turn, "id": name}), 0, problems, set())
+            for name, turn in named.items()
+        ]
         if all(asked):  # without one of its turns the others mean something else
             found.append(Conversation(id, tuple(replace(turn, group=id) for turn in asked if turn)))
     if not found:
@@ -67,8 +71,6 @@ def evaluate_chat(
         EvaluationError: the file is missing, or no conversation is in it.
         UsageError: there is no knowledge base in `kb`.
     """
-    from nacre.stack import build
-
     conversations, problems = load_conversations(data)
     base = KnowledgeBase.open(kb, create=False)
     stack = build({"layers": ["memory", {"use": "rag", "k": k}]}, kb=base, leaf=model)

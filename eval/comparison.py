@@ -32,15 +32,8 @@ def headline(verdict: Verdict) -> str:
 
 def markdown(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
     """The comparison as Markdown, short enough for a pull request."""
-    head = (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
-    lines = [
-        f"# {tr('Comparison')}: {before['suite']}",
-        "",
-        headline(verdict),
-        "",
-        f"| {' | '.join(head)} |",
-        "|---|---:|---:|---|---:|---|",
-    ]
+    lines = [f"# {tr('Comparison')}: {before['suite']}", "", headline(verdict), ""]
+    lines += [f"| {' | '.join(_heads())} |", "|---|---:|---:|---|---:|---|"]
     lines += [f"| {' | '.join(_cells(change))} |" for change in verdict.changes]
     lines += ["", *(f"- {line[:300]}" for line in what_changed(before, after))]
     questions = {str(item["id"]): item.get("question", "") for item in after["items"]}
@@ -53,7 +46,6 @@ def markdown(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdi
 
 def page(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) -> str:
     """The comparison as an HTML page that needs nothing else: every flipped question with both answers."""
-    names = (tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better"))
     rows = "".join(
         f"<tr{' class=bad' if change.loss else ''}>"
         + "".join(f"<td>{escaped(cell)}</td>" for cell in _cells(change))
@@ -70,7 +62,7 @@ def page(before: Mapping[str, Any], after: Mapping[str, Any], verdict: Verdict) 
     rule = tr("A loss counts when p < {alpha}, corrected for the number of figures.", alpha=ALPHA)
     body = (
         f"<p class=verdict>{escaped(headline(verdict))}</p>{corpus}"
-        f"{table(names, rows)}"
+        f"{table(_heads(), rows)}"
         f"<p class=dim>{escaped(rule)}</p><h2>{tr('What differs')}</h2><ul>{settings}</ul>{tools()}"
         f"<section><h2 id=worse>{tr('Went worse')} ({len(worse)})</h2>"
         + "".join(_pair(*pairs[id], n, metrics, True) for n, (id, metrics) in enumerate(worse.items()))
@@ -88,6 +80,10 @@ def _flipped(changes: Sequence[Change], way: str) -> dict[str, list[str]]:
         for id in getattr(change, way):
             found.setdefault(id, []).append(change.metric)
     return found
+
+
+def _heads() -> tuple[str, ...]:
+    return tr("figure"), tr("before"), tr("after"), tr("change, 95 %"), "p", tr("worse / better")
 
 
 def _cells(change: Change) -> list[str]:

@@ -83,8 +83,8 @@ def _talks(texts: Texts, uri: str, shared: str, group: Sequence[Stated]) -> Iter
         english = f"And of {asked}?" if shared == "name" else f"And {name}?"
         questions = question_about(one), template(one.row + one.name, english, f"那{asked}呢？")
         spans = (one.start, one.end), (other.start, other.end)
-        turns = [made_of(q, texts[uri], *at, uri, "turn") for q, at in zip(questions, spans, strict=True)]
-        yield _talk(turns)
+        turns = tuple(made_of(q, texts[uri], *at, uri, "turn") for q, at in zip(questions, spans, strict=True))
+        yield Talk("", turns[0].lang, "follow-up", turns)
 
 
 def written_follow_ups(model: BaseChatModel, uri: str, text: str) -> Iterator[Talk]:
@@ -98,12 +98,8 @@ def written_follow_ups(model: BaseChatModel, uri: str, text: str) -> Iterator[Ta
         depends = all(questions) and not set(content(questions[0])) & set(content(questions[1]))
         if depends and all(answer for _, answer in found):
             spans = [(start + at, start + at + len(answer)) for at, answer in found]
-            turns = [made_of(q, text, *span, uri, "turn") for q, span in zip(questions, spans, strict=True)]
-            yield _talk(turns)
-
-
-def _talk(turns: Sequence[Made]) -> Talk:
-    return Talk("", turns[0].lang, "follow-up", tuple(turns))
+            turns = tuple(made_of(q, text, *span, uri, "turn") for q, span in zip(questions, spans, strict=True))
+            yield Talk("", turns[0].lang, "follow-up", turns)
 
 
 def _both(question: str, uris: tuple[str, str], parts: tuple[str, str], start: int) -> Made:

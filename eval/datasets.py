@@ -10,7 +10,7 @@ from typing import Any
 
 from nacre.errors import EvaluationError
 from nacre.eval.questions import Question as Question
-from nacre.eval.questions import Row, faults, json_lines, text_of_file
+from nacre.eval.questions import faults, json_lines, text_of_file
 from nacre.eval.questions import load_questions as load_questions
 from nacre.text.hygiene import clean_text
 from nacre.text.language import tr
@@ -48,15 +48,10 @@ class RobustnessRow:
     fake: tuple[str, ...] = ()
 
 
-def _lines(path: Path, problems: list[str]) -> Iterator[Row]:
-    """The objects of a JSON Lines file; a line that is none becomes a problem."""
-    return json_lines(path.name, text_of_file(path, problems).splitlines(), problems)
-
-
 def _unique(path: Path, problems: list[str], key: str = "id") -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects of a file with their ids; those without one, and every second one with the same, become problems."""
     seen: set[str] = set()
-    for row in _lines(path, problems):
+    for row in json_lines(path.name, text_of_file(path, problems).splitlines(), problems):
         id = str(row.cells.get(key, row.cells.get("id", "")))
         if not id or id in seen:
             problems.append(f"{row.where}: {tr('no id') if not id else tr('id twice: ') + id}")
@@ -116,9 +111,10 @@ def load_robustness(path: Path) -> tuple[list[RobustnessRow], list[str]]:
 def read_rows(path: str | Path, fields: Iterable[str]) -> list[dict[str, Any]]:
     """The rows of a JSON Lines file, at least one, each with these fields and an `id` that no other row has."""
     problems: list[str] = []
+    lines = text_of_file(Path(path), problems).splitlines()
     seen: Counter[str] = Counter()
     found = []
-    for position, row in enumerate(_lines(Path(path), problems), 1):
+    for position, row in enumerate(json_lines(Path(path).name, lines, problems), 1):
         if missing := [field for field in fields if field not in row.cells]:
             problems.append(f"{row.where}: {tr('missing {names}.', names=', '.join(missing))}")
         name = str(row.cells.get("id") or f"row {position}")

@@ -66,18 +66,12 @@ class Gap:
     def rows(self) -> list[dict[str, Any]]:
         """Its questions as rows of an evaluation; the right answer is for a person to fill in."""
         last = {exchange.question.strip(): exchange for exchange in self.exchanges if exchange.exported}
-        group = short_id("gap", self.questions[0])
-        return [_row(last[question], group, self) for question in self.questions if question in last]
-
-
-def _row(exchange: Exchange, group: str, gap: Gap) -> dict[str, Any]:
-    more = {
-        "group": group,
-        "note": f"{gap.stage}: {gap.cure}",
-        "verdict": exchange.verdict,
-        "comment": exchange.comment,
-    }
-    return open_row("g", exchange.question.strip(), None, exchange.answer, gap.uri, **more)
+        more = {"group": short_id("gap", self.questions[0]), "note": f"{self.stage}: {self.cure}"}
+        return [
+            open_row("g", question, None, said.answer, self.uri, **more, verdict=said.verdict, comment=said.comment)
+            for question in self.questions
+            if (said := last.get(question))
+        ]
 
 
 def find_gaps(
@@ -163,7 +157,8 @@ def _diagnosed(exchange: Exchange, stack: RetrievalAugmented, expected: str) -> 
         if exchange.verdict != "down":
             return Diagnosis("none", tr("It is answered today."), tr("Nothing to mend."))
         cure = tr("Read the answer with its sources; correct the document, or write the right answer into its row.")
-        return Diagnosis("model", tr("It is answered, and the answer was not liked."), cure, uri=_first(exchange))
+        uri = exchange.sources[0] if exchange.sources else ""
+        return Diagnosis("model", tr("It is answered, and the answer was not liked."), cure, uri=uri)
     for wider, more in _wider(stack):
         reply = wider.invoke(question, **{**options, **more})
         if not _unanswered(reply) and (cited := nacre_of(reply).get("citations")):
@@ -186,7 +181,3 @@ def _wider(stack: RetrievalAugmented) -> list[tuple[RetrievalAugmented, dict[str
 def _unanswered(reply: AIMessage) -> bool:
     own = nacre_of(reply)
     return bool(own.get("abstained") or own.get("closest"))
-
-
-def _first(exchange: Exchange) -> str:
-    return exchange.sources[0] if exchange.sources else ""

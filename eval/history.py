@@ -88,8 +88,6 @@ def line(name: str, values: Sequence[Any]) -> str:
     points = [(10 + n * step, _HIGH - 10 - (_HIGH - 20) * value / top, value) for n, value in known]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
     dots = "".join(HTML["dot"].format(x=x, y=y, value=value) for x, y, value in points)
-    label, edge = (
-        escaped(f"{name}: {known[0][1]:.3f} → {known[-1][1]:.3f}"),
-        {"bottom": _HIGH - 10, "right": _WIDE - 10},
-    )
-    return HTML["line"].format(label=label, wide=_WIDE, high=_HIGH, path=path, dots=dots, **edge)
+    label = escaped(f"{name}: {known[0][1]:.3f} → {known[-1][1]:.3f}")
+    edges = {"bottom": _HIGH - 10, "right": _WIDE - 10}
+    return HTML["line"].format(label=label, wide=_WIDE, high=_HIGH, path=path, dots=dots, **edges)

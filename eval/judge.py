@@ -93,12 +93,12 @@ def judge_answers(
         criteria,
         tasks,
         lambda task: _verdict(model, task),
-        {"data": name, "judge": _name(model), **_prompts_of(criteria)},
+        {"data": name, "judge": explain(model)["model"], **_prompts_of(criteria)},
         name_of=lambda task: f"{task[0]['id']} {task[1]}",
         figures=figures,
         items=_scored,
         asked=lambda task: f"{task[1]} {versions[task[1]]} {sorted(_slots(task[0]).items())}",
-        depends=_name(model),
+        depends=explain(model)["model"],
     )
     return carry_out(suite, **run)
 
@@ -236,7 +236,7 @@ def judge_pairs(
         ("preferred", "inconsistent"),
         pairs,
         ask,
-        {"judge": _name(model), **_prompts_of(["pairwise"])},
+        {"judge": explain(model)["model"], **_prompts_of(["pairwise"])},
         name_of=itemgetter(0),
         figures=lambda items: {"unjudged": sum(item.get("preferred") is None for item in items)},
         items=items,
@@ -302,8 +302,3 @@ def _shown(row: Mapping[str, Any]) -> list[str]:
 
 def _sources(texts: Sequence[str]) -> str:
     return render_sources([Source(n, text) for n, text in enumerate(texts, 1)]) if texts else tr("(no sources)")
-
-
-def _name(model: BaseChatModel) -> Any:
-
-    return explain(model)["model"]

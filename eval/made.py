@@ -143,13 +143,10 @@ def by_model(model: BaseChatModel, found: Made, count: int) -> Iterator[str]:
     for said in told.get("paraphrases") or () if isinstance(told.get("paraphrases"), list) else ():
         text = " ".join(str(said).split())
         parts = [part for gold in found.answers for part in (gold["all"] if isinstance(gold, dict) else [gold])]
-        kept = all(_says(text, name) for name in _KEPT.findall(found.question))
+        names = [rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in _KEPT.findall(found.question)]
+        kept = all(re.search(name, text, re.IGNORECASE) for name in names)
         if 0 < len(text) <= 300 and kept and language_of(text) == found.lang and not contains(text, parts):
             yield text
-
-
-def _says(text: str, name: str) -> bool:
-    return re.search(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", text, re.IGNORECASE) is not None
 
 
 def paraphrases(found: Made, count: int, model: BaseChatModel | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -167,20 +168,14 @@ def _unanswerable(found: Made, everything: str) -> Made | None:
     number, name = (next(reversed(list(kind.finditer(found.question))), None) for kind in (_NUMBER, _NAME))
     free = [strange for strange in _STRANGE[found.lang] if strange not in everything]
     if number:
-        old, new = number, _free_number(number[0], everything)
+        free_numbers = (str(n) for n in itertools.count(int(number[0]), 137))
+        old, new = number, next(each for each in free_numbers if each not in everything)
     elif name and free:
         old, new = name, free[len(found.question) % len(free)]
     else:
         return None
     question = found.question[: old.start()] + new + found.question[old.end() :]
     return Made("", found.lang, question, (), "", "unanswerable", 0, 0)
-
-
-def _free_number(number: str, everything: str) -> str:
-    changed = int(number)
-    while str(changed) in everything:
-        changed += 137
-    return str(changed)
 
 
 def _alike(one: str, other: str) -> bool:

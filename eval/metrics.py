@@ -98,14 +98,11 @@ def _overlap(answer: str, gold: str) -> float:
     if found is None and (gold.startswith(REGEX) or f" {wanted} " in f" {said} "):
         return 0.0
     words, others = Counter(said.split()), Counter(wanted.split())
-    return _f1(words if found is None else words | others, others)  # option "A" is no article
-
-
-def _f1(said: Counter[str], wanted: Counter[str]) -> float:
-    common = sum((said & wanted).values())
+    words = words if found is None else words | others  # option "A" is no article
+    common = sum((words & others).values())
     if not common:
         return 0.0
-    precision, recalled = common / sum(said.values()), common / sum(wanted.values())
+    precision, recalled = common / sum(words.values()), common / sum(others.values())
     return 2 * precision * recalled / (precision + recalled)
 
 

@@ -20,14 +20,8 @@ HTML: dict[str, str] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_t
 
 def markdown_page(data: Mapping[str, Any]) -> str:
     """The figures of a report as Markdown."""
-    lines = [
-        f"# {tr('Evaluation')}: {data['suite']}",
-        "",
-        headline(data),
-        "",
-        f"| {tr('figure')} | {tr('value')} | 95 % | {tr('meaning')} |",
-        "|---|---:|---|---|",
-    ]
+    lines = [f"# {tr('Evaluation')}: {data['suite']}", "", headline(data), ""]
+    lines += [f"| {tr('figure')} | {tr('value')} | 95 % | {tr('meaning')} |", "|---|---:|---|---|"]
     lines += [
         f"| {name} | {_number(value)} | {_interval(data, name)} | {meaning(name)} |" for name, value in _figures(data)
     ]

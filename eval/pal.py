@@ -133,7 +133,10 @@ def is_correct(found: Any, gold: Any, rule: Rule) -> bool:
         return str(found).strip() == str(gold).strip()
     if rule.absolute:
         left, right = abs(left), abs(right)
-    return _equal_when_rounded(left, right, gold) if rule.rounding else abs(left - right) < 1e-3
+    if not rule.rounding:
+        return abs(left - right) < 1e-3
+    digits = min(_decimals(left), _decimals(gold if isinstance(gold, float) else right))
+    return math.isfinite(left) and math.isfinite(right) and round(left, digits) == round(right, digits)
 
 
 def single(value: Any) -> Any:
@@ -156,13 +159,6 @@ def number(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return None
-
-
-def _equal_when_rounded(left: float, right: float, gold: Any) -> bool:
-    if not (math.isfinite(left) and math.isfinite(right)):
-        return False
-    digits = min(_decimals(left), _decimals(gold if isinstance(gold, float) else right))
-    return round(left, digits) == round(right, digits)
 
 
 def _decimals(value: float) -> int:
@@ -190,7 +186,6 @@ def evaluate_pal(
     Raises:
         EvaluationError: the file is missing, is empty or lacks a field.
     """
-
     began = time.perf_counter()
     aided = ProgramAided(inner=model, interpreter=interpreter, phrase=False)
 

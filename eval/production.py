@@ -84,7 +84,6 @@ def drift(exchanges: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _words(exchange: Mapping[str, Any]) -> set[str]:
-
     return set(words(str(exchange.get("question") or "")))
 
 

@@ -87,7 +87,7 @@ def load_questions(path: Path) -> tuple[list[Question], list[str]]:
     seen: dict[str, str] = {}
     unknown: set[str] = set()
     for number, row in enumerate(rows, 1):
-        found = _question(row, number, problems, unknown)
+        found = question_of(row, number, problems, unknown)
         if found is None:
             continue
         if found.id in seen and not found.named:
@@ -115,7 +115,7 @@ def as_questions(given: Sequence[Question | Mapping[str, Any]] | Path | str) -> 
     else:
         problems = []
         rows = [each if isinstance(each, Question) else Row(f"[{n}]", each) for n, each in enumerate(given, 1)]
-        made = [_question(r, n, problems, set()) if isinstance(r, Row) else r for n, r in enumerate(rows, 1)]
+        made = [question_of(r, n, problems, set()) if isinstance(r, Row) else r for n, r in enumerate(rows, 1)]
         questions = [question for question in made if question]
     if wrong := faults(problems):
         raise EvaluationError(tr("The questions have mistakes: {first}", first=" · ".join(wrong[:3])))
@@ -149,7 +149,8 @@ def strange_uris(questions: Iterable[Question], known: Iterable[str]) -> list[st
     for question in questions:
         for wanted in question.documents:
             if not any(is_of(wanted, uri) for uri in known):
-                near = _near(wanted.rsplit("/", 1)[-1], names)
+                close = difflib.get_close_matches(wanted.rsplit("/", 1)[-1], names, n=1, cutoff=0.6)
+                near = tr(" Did you mean {near!r}?", near=close[0]) if close else ""
                 told = tr("no document has the uri {uri!r}.{near}", uri=wanted, near=near)
                 found.append(f"{question.id}: {told}")
     return found
@@ -160,17 +161,7 @@ def is_of(wanted: str, uri: str) -> bool:
     return f"/{uri}".endswith(f"/{wanted.removeprefix('./').lstrip('/')}")
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return tr(" Did you mean {near!r}?", near=close[0]) if close else ""
-
-
-def question_of(where: str, cells: Mapping[str, Any], problems: list[str]) -> Question | None:
-    """The question of an object that stands somewhere; None where it cannot be used, which is told."""
-    return _question(Row(where, cells), 0, problems, set())
-
-
-def _question(row: Row, number: int, problems: list[str], unknown: set[str]) -> Question | None:
+def question_of(row: Row, number: int, problems: list[str], unknown: set[str]) -> Question | None:
     """The question of a row; None where it cannot be used, which is told."""
     try:
         cells = _cells(row, problems, unknown)
@@ -221,18 +212,18 @@ def _answers(cells: Mapping[str, Any]) -> tuple[str, ...]:
     if raw is None or raw == {} or isinstance(raw, bool):
         told = tr("the answer is {raw}; write a text, or [] where the documents hold none.", raw=json.dumps(raw))
         raise ValueError(told)
-    flat = list(_flat(raw if isinstance(raw, list) else [raw]))
+    flat = list(_flat(raw))
     if raw and not any(flat):
         raise ValueError(tr("the answer is empty; write a text, or [] where the documents hold none."))
     return tuple(gold for gold in flat if gold)
 
 
-def _flat(raw: Iterable[Any]) -> Iterator[str]:
-    for each in raw:
-        if isinstance(each, list):
+def _flat(raw: Any) -> Iterator[str]:
+    if isinstance(raw, list):
+        for each in raw:
             yield from _flat(each)
-        else:
-            yield gold_of(each)
+    else:
+        yield gold_of(raw)
 
 
 # ------------------------------------------------------------------------------------------------------------- files
@@ -241,9 +232,11 @@ def _flat(raw: Iterable[Any]) -> Iterator[str]:
 def read(path: Path, problems: list[str]) -> Iterator[Row]:
     """The rows of a file of any form."""
     text = text_of_file(path, problems)
-    if path.suffix.lower() in (".csv", ".tsv", ".tab") or (text.lstrip()[:1] not in ("{", "[", "") and _is_table(text)):
+    begin = text.lstrip().partition("\n")[0].casefold()
+    named = begin[:1] not in ("{", "[", "") and ("question" in begin or "问题" in begin)
+    if named or path.suffix.lower() in (".csv", ".tsv", ".tab"):
         yield from _table(path, text, problems)
-    elif text.lstrip().startswith("["):
+    elif begin.startswith("["):
         yield from _array(path, text, problems)
     else:
         yield from json_lines(path.name, text.splitlines(), problems)
@@ -293,11 +286,6 @@ def _array(path: Path, text: str, problems: list[str]) -> Iterator[Row]:
             yield Row(where, row)
         else:
             problems.append(f"{where}: {tr('not an object')}")
-
-
-def _is_table(text: str) -> bool:
-    head = text.lstrip().splitlines()[0].casefold()
-    return any(name in head for name in ("question", "问题"))
 
 
 def _table(path: Path, text: str, problems: list[str]) -> Iterator[Row]:

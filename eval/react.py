@@ -81,7 +81,10 @@ def evaluate_react(data: Path, model: BaseChatModel, *, k: int = 3, max_steps: i
     Raises:
         EvaluationError: the data set cannot be read.
     """
-    from nacre.layers.react import ReAct
+
+    def figures(items: Sequence[Item]) -> dict[str, Any]:
+        steps = [item["steps"] for item in items if "steps" in item]
+        return {"steps_mean": round(sum(steps) / max(1, len(steps)), 3)}
 
     questions, problems = load_questions(data)
     with indexed(load_retrieval(data)) as base:
@@ -94,16 +97,11 @@ def evaluate_react(data: Path, model: BaseChatModel, *, k: int = 3, max_steps: i
             {"data": data.name, **described(agent, base), "k": k},
             problems,
             unit="queries",
-            figures=_steps,
+            figures=figures,
             items=lambda question, reply: [_scored(question, reply)],
             asked=attrgetter("text"),
         )
         return carry_out(suite, **run)
-
-
-def _steps(items: Sequence[Item]) -> dict[str, Any]:
-    steps = [item["steps"] for item in items if "steps" in item]
-    return {"steps_mean": round(sum(steps) / max(1, len(steps)), 3)}
 
 
 def _asked(agent: ReAct, question: Question) -> Item:

@@ -96,7 +96,6 @@ def ask(model: BaseChatModel, question: str, passages: Sequence[str]) -> tuple[s
 
 def over(model: BaseChatModel, passages: Sequence[str]) -> RetrievalAugmented:
     """A model that answers over given passages."""
-
     return RetrievalAugmented(inner=model, retriever=FixedRetriever(passages=list(passages)))
 
 

@@ -51,9 +51,6 @@ class Report:
         """
         return [float(item[metric]) for item in self.items if item.get(metric) is not None]
 
-    def _groups(self, metric: str) -> list[str]:
-        return [group_of(item) for item in self.items if item.get(metric) is not None]
-
     def to_pandas(self) -> Any:
         """The items as a table, one row a question.
 
@@ -77,11 +74,10 @@ class Report:
             Plain data, without the items.
         """
         means = {metric: _mean(self.values(metric)) for metric in self.metrics}
-        intervals = {
-            metric: [_round(bound) for bound in interval(self.values(metric), groups=self._groups(metric))]
-            for metric in self.metrics
-            if self.values(metric)
-        }
+        intervals = {}
+        for metric in (metric for metric in self.metrics if self.values(metric)):
+            groups = [group_of(item) for item in self.items if item.get(metric) is not None]
+            intervals[metric] = [_round(bound) for bound in interval(self.values(metric), groups=groups)]
         return {
             "suite": self.suite,
             **means,

@@ -103,8 +103,6 @@ def indexed(data: Retrieval, kb: Path | None = None, embedder: Any = None) -> It
 
 def index(data: Retrieval, path: Path, embedder: Any = None) -> KnowledgeBase:
     """Make a knowledge base of a corpus."""
-    from nacre.retrieval.knowledge_base import KnowledgeBase
-
     base = KnowledgeBase.open(path, embedder=embedder)
     base.sync(TextSource(_SCOPE, [(_SCOPE + p.id, p.text, p.title) for p in data.corpus]))
     return base
@@ -117,13 +115,8 @@ def documents(base: KnowledgeBase, query: str, k: int = PASSAGES, arms: Sequence
 
 def score(ranking: list[str], relevant: Any) -> dict[str, float]:
     """All metrics of one query."""
-    values = (
-        ndcg(ranking, relevant),
-        recall(ranking, relevant),
-        reciprocal_rank(ranking, relevant),
-        average_precision(ranking, relevant),
-    )
-    return dict(zip(METRICS, values, strict=True))
+    measures = (ndcg, recall, reciprocal_rank, average_precision)
+    return {name: measure(ranking, relevant) for name, measure in zip(METRICS, measures, strict=True)}
 
 
 if __name__ == "__main__":

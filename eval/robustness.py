@@ -38,14 +38,12 @@ def evaluate_robustness(
         EvaluationError: the file is missing, or no row of it is usable.
     """
     rows, problems = load_robustness(data)
-    metrics = [f"noise {share:.1f}" for share in noise]
-    if any(row.wrong for row in rows[: run.get("limit")]):
-        metrics += ["misled", "resisted"]
-    settings = {"data": data.name, **described(over(model, ()))}
     shares = [f"noise {share:.1f}" for share in noise]
+    replaced = any(row.wrong for row in rows[: run.get("limit")])
+    settings = {"data": data.name, **described(over(model, ()))}
     suite = Suite(
         "robustness",
-        metrics,
+        (*shares, *(("misled", "resisted") if replaced else ())),
         rows,
         lambda row: probe(model, row, noise),
         settings,

@@ -134,7 +134,9 @@ def run_items(
         raise EvaluationError(tr("Two questions have the id {id!r}. Give each one of its own.", id=twice))
     keys = {id: fingerprint([key, "asked " + asked(task)]) for id, task in zip(names, tasks, strict=True)}
     kept = _kept(done_file) if done_file else {}
-    found = {id: {**_own(kept[keys[id]], id), "id": id} for id in names if keys[id] in kept}
+    # Of the replies to the same question that under the same id, else any: rows without ids are counted.
+    same = {id: kept[keys[id]] for id in names if keys[id] in kept}
+    found = {id: {**(said.get(id) or next(iter(said.values()))), "id": id} for id, said in same.items()}
     open_tasks = {id: task for id, task in zip(names, tasks, strict=True) if id not in found}
     pool = ThreadPoolExecutor(max_workers=max(1, workers))
     try:
@@ -218,11 +220,6 @@ def _keep(file: Path, key: str, item: Item) -> None:
             end.seek(-1, os.SEEK_END)
             line = line if end.read(1) == b"\n" else "\n" + line
         end.write(line.encode("utf-8", "replace"))
-
-
-def _own(replies: Mapping[str, Item], id: str) -> Item:
-    """Of the replies to the same question that under the same id, else any: rows without ids are counted."""
-    return replies.get(id) or next(iter(replies.values()))
 
 
 def _kept(file: Path) -> dict[str, dict[str, Item]]:

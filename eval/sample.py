@@ -35,7 +35,6 @@ def evaluate_sample(model: BaseChatModel, **run: Unpack[Run]) -> Report:
     Returns:
         The report of the answers suite, with `refusal_recall` over the unanswerable questions.
     """
-
     with sample_folder() as folder, tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary:
         questions, problems = load_questions(folder / "questions.jsonl")
         base = KnowledgeBase.open(Path(temporary) / "kb")

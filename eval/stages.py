@@ -83,13 +83,9 @@ class Case:
         said = not place.whole and bool(contains(text_of(reply), [self.expect]))
         return not own.get("abstained") and (said or any(place.touched_by(*span) for span in spans))
 
-    def unfound(self, stage: str, reason: str, cure: str, setting: dict[str, Any]) -> Diagnosis:
-        """Lost before the model was asked."""
-        return Diagnosis(stage, reason, cure, setting, self.place.uri, asdict(self.ranks))
-
-    def unused(self, stage: str, reason: str, cure: str, setting: dict[str, Any] | None = None) -> Diagnosis:
-        """Lost after retrieval, or not at all."""
-        answer = text_of(self.reply)
+    def lost(self, stage: str, reason: str, cure: str, setting: dict[str, Any] | None = None) -> Diagnosis:
+        """Lost at a stage, or at none; with the answer where the model was asked."""
+        answer = text_of(self.reply) if "reply" in vars(self) else ""
         return Diagnosis(stage, reason, cure, setting or {}, self.place.uri, asdict(self.ranks), answer)
 
 
@@ -106,9 +102,7 @@ def _distinct(case: Case) -> Diagnosis | None:
     if not case.reaches(case.ranks.fused) or case.ranks.distinct is not None:
         return None
     reason = tr("A better passage says nearly the same, so this one was left out.")
-    return case.unfound(
-        "distinct", reason, tr('In settings.json or the stack: "distinct": false.'), {"distinct": False}
-    )
+    return case.lost("distinct", reason, tr('In settings.json or the stack: "distinct": false.'), {"distinct": False})
 
 
 def _rerank(case: Case) -> Diagnosis | None:
@@ -116,7 +110,7 @@ def _rerank(case: Case) -> Diagnosis | None:
         return None
     before, after = case.ranks.distinct, _place(case.ranks.final)
     reason = tr("The reranker moved it from place {distinct} to {final}.", distinct=before, final=after)
-    return case.unfound("rerank", reason, *_deeper(case))
+    return case.lost("rerank", reason, *_deeper(case))
 
 
 def _fusion(case: Case) -> Diagnosis | None:
@@ -137,7 +131,7 @@ def _fusion(case: Case) -> Diagnosis | None:
                 " Or set fusion_weight nearer {nearer}; nacre eval tune tells what that costs elsewhere.", nearer=nearer
             )
             cure, setting = _deeper(case)
-            return case.unfound("fusion", reason, cure + weigh, setting)
+            return case.lost("fusion", reason, cure + weigh, setting)
     return None
 
 
@@ -151,7 +145,7 @@ def _words(case: Case) -> Diagnosis | None:
         share=share,
         words=_place(case.ranks.words),
     )
-    return case.unfound("words", reason, *_deeper(case))
+    return case.lost("words", reason, *_deeper(case))
 
 
 def _vectors(case: Case) -> Diagnosis:
@@ -163,7 +157,7 @@ def _vectors(case: Case) -> Diagnosis:
     )
     better = tr(" Or use an embedder that knows both the language and the subject.")
     cure, setting = _deeper(case)
-    return case.unfound("vectors", reason, cure + better, setting)
+    return case.lost("vectors", reason, cure + better, setting)
 
 
 def _place(rank: int | None) -> str:
@@ -200,8 +194,8 @@ def _relevance(case: Case) -> Diagnosis | None:
     asked = case.stack.model_copy(update={"min_relevance": best}).invoke(case.question, **case.options)
     if not case.used_in(asked):
         cure += tr(" It reaches the model then, which does not use it either: try another model.")
-        return case.unused("relevance", reason, cure)
-    return case.unused("relevance", reason, cure, {"min_relevance": best})
+        return case.lost("relevance", reason, cure)
+    return case.lost("relevance", reason, cure, {"min_relevance": best})
 
 
 def _chunk(case: Case) -> Diagnosis | None:
@@ -209,7 +203,7 @@ def _chunk(case: Case) -> Diagnosis | None:
         return None
     reason = tr("It was cut in two, and only a part was shown.")
     cure = tr("Show the neighbours too: expand = 1 (settings.json or the stack).")
-    return case.unused("chunk", reason, cure, {"expand": 1})
+    return case.lost("chunk", reason, cure, {"expand": 1})
 
 
 def _packing(case: Case) -> Diagnosis | None:
@@ -217,17 +211,20 @@ def _packing(case: Case) -> Diagnosis | None:
     shown = [(h.get("start", -1), h.get("end", -1)) for h in hits if h.get("uri") == case.place.uri]
     if any(case.place.touched_by(*span) for span in shown):
         return None
-    needed = _tokens_needed(case)
+    needed = 0  # the least budget with which packing keeps a chunk of the passage
+    for document in case.documents:
+        needed += estimate(" ".join(document.page_content.split()))
+        if any(case.place.touched_by(*span) for span in _spans(case, pack(case.documents, needed)[0])):
+            break
     reason = tr("It was found, but did not fit into the room for sources.")
     cure = tr("In the stack: {{use: rag, source_tokens: {needed}}}.", needed=needed)
-    return case.unused("packing", reason, cure, {"source_tokens": needed})
+    return case.lost("packing", reason, cure, {"source_tokens": needed})
 
 
 def _nowhere(case: Case) -> Diagnosis | None:
     if not case.used_in(case.reply):
         return None
-    reason = tr("It was found, shown and used.")
-    return case.unused("none", reason, tr("Nothing to mend."))
+    return case.lost("none", tr("It was found, shown and used."), tr("Nothing to mend."))
 
 
 def _citation(case: Case) -> Diagnosis | None:
@@ -241,7 +238,7 @@ def _citation(case: Case) -> Diagnosis | None:
     least = min(cited, default=0.0)
     reason = tr("The model used it, but the citation check cut the sentence: its words are too far from the source.")
     cure = tr("In the stack: {{use: rag, strict: true, min_support: {least}}}, or leave strict off.", least=least)
-    return case.unused("citation", reason, cure, {"min_support": least})
+    return case.lost("citation", reason, cure, {"min_support": least})
 
 
 def _model(case: Case) -> Diagnosis:
@@ -249,22 +246,11 @@ def _model(case: Case) -> Diagnosis:
     said = tr("refused") if abstained else tr("answered from elsewhere")
     reason = tr("The model saw it and {said}.", said=said)
     cure = tr("Try another model, or fewer passages (a smaller k).")
-    return case.unused("model", reason, cure)
+    return case.lost("model", reason, cure)
 
 
 def _spans(case: Case, documents: Sequence[Document]) -> list[tuple[int, int]]:
     return [(d.metadata["start"], d.metadata["end"]) for d in documents if d.metadata["uri"] == case.place.uri]
-
-
-def _tokens_needed(case: Case) -> int:
-    """The least budget with which packing keeps a chunk of the passage."""
-    total = 0
-    for document in case.documents:
-        total += estimate(" ".join(document.page_content.split()))
-        kept, _ = pack(case.documents, total)
-        if any(case.place.touched_by(*span) for span in _spans(case, kept)):
-            break
-    return total
 
 
 _Step = Callable[[Case], Diagnosis | None]

@@ -10,7 +10,7 @@ import numpy as np
 
 _SEED = 20260101
 _DRAWS = 2000
-_FLIPS = 10_000
+_FLIPS, _BLOCK = 10_000, 500  # so many at a time, so that a large set does not fill the memory
 
 
 def interval(values: Sequence[float], level: float = 0.95, groups: Sequence[str] | None = None) -> tuple[float, float]:
@@ -20,7 +20,13 @@ def interval(values: Sequence[float], level: float = 0.95, groups: Sequence[str]
     Values of one group, as the paraphrases of a question are, are drawn together.
     """
     if len(values) and set(values) in ({0.0}, {1.0}):
-        return _wilson(float(values[0]), len(set(groups)) if groups else len(values), level)
+        share, n, z = (
+            float(values[0]),
+            len(set(groups)) if groups else len(values),
+            NormalDist().inv_cdf((1 + level) / 2),
+        )
+        centre, half = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        return max(0.0, round((centre - half) / (1 + z * z / n), 12)), min(1.0, (centre + half) / (1 + z * z / n))
     return bootstrap(values, level, groups)
 
 
@@ -37,12 +43,6 @@ def bootstrap(values: Sequence[float], level: float = 0.95, groups: Sequence[str
         means = _means(sums) / _means(sizes)  # the same draws, since the seed is
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    centre, half = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, round((centre - half) / (1 + z * z / n), 12)), min(1.0, (centre + half) / (1 + z * z / n))
 
 
 def _means(sample: np.ndarray) -> np.ndarray:
@@ -82,24 +82,17 @@ def paired_losses(changes: Sequence[Sequence[float]] | np.ndarray) -> list[float
     standard = moved[live] / scale[live, None]
     observed = -standard.sum(axis=1)
     order = np.argsort(-observed, kind="stable")
-    reached = _reached(standard[order], observed[order])
+    standard, observed = standard[order], observed[order]
+    # How often chance reaches each observed statistic, counting the largest of it and all that stand out less.
+    dice, reached = np.random.default_rng(_SEED), np.zeros(len(observed))
+    for _ in range(_FLIPS // _BLOCK):
+        signs = dice.choice(np.array([-1, 1], np.float32), size=(_BLOCK, standard.shape[1]))
+        largest = np.maximum.accumulate((signs @ standard.T)[:, ::-1], axis=1)[:, ::-1]
+        reached += (largest >= observed - 1e-4).sum(axis=0)
     # A metric is never surer than one that stands out more.
     for metric, p in zip(live[order], np.maximum.accumulate((reached + 1) / (_FLIPS + 1)), strict=True):
         found[int(metric)] = float(p)
     return found
-
-
-def _reached(standard: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """How often chance reaches each observed statistic, counting the largest of it and all that stand out less."""
-    random = np.random.default_rng(_SEED)
-    counts = np.zeros(len(observed))
-    block = 500  # flips at a time, so that a large set does not fill the memory
-    for _ in range(_FLIPS // block):
-        signs = random.choice(np.array([-1, 1], np.float32), size=(block, standard.shape[1]))
-        chance = signs @ standard.T
-        largest = np.maximum.accumulate(chance[:, ::-1], axis=1)[:, ::-1]
-        counts += (largest >= observed - 1e-4).sum(axis=0)
-    return counts
 
 
 def smallest_drop(n: int, noise: float, alpha: float, power: float = 0.8) -> float | None:

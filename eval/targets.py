@@ -30,9 +30,8 @@ def over_http(url: str) -> Callable[[str], Any]:
     if not re.match(r"https?://", place):
         raise UsageError(tr("{url!r} is no http address; write like http://127.0.0.1:8080/v1#model.", url=url))
     httpx = need("httpx", extra="serve")
-    client = httpx.Client(
-        timeout=_SECONDS, headers={"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
-    )
+    key = {"Authorization": f"Bearer {os.environ.get('OPENAI_API_KEY', 'none')}"}
+    client = httpx.Client(timeout=_SECONDS, headers=key)
 
     def ask(question: str) -> dict[str, Any]:
         body = {"model": model or "default", "messages": [{"role": "user", "content": question}]}
@@ -43,10 +42,8 @@ def over_http(url: str) -> Callable[[str], Any]:
             )
         try:
             message = answer.json()["choices"][0]["message"]
-            return {
-                "answer": str(message["content"] or "")[:_MOST],
-                "abstained": (message.get("nacre") or {}).get("abstained"),
-            }
+            abstained = (message.get("nacre") or {}).get("abstained")
+            return {"answer": str(message["content"] or "")[:_MOST], "abstained": abstained}
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelUnavailableError(tr("{place} answered no chat completion.", place=place)) from error
 

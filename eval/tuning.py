@@ -89,7 +89,6 @@ def tune(
         EvaluationError: fewer than ten questions, or a value that this knowledge base cannot take.
         KnowledgeBaseError: it is to be written and may only be read.
     """
-
     if len(questions) < _LEAST:
         raise EvaluationError(
             tr("{count} questions are too few to tune by; give at least {least}.", count=len(questions), least=_LEAST)
@@ -119,7 +118,9 @@ def tune(
 
     with Trials(base, step) as trials:
         tried = [{**settings, **_means(ask(dev, settings))} for settings in combinations]
-        best = {name: _best(tried, present)[name] for name in values}
+        # The most right answers; among equals the fewest tokens for the model, then what changes least.
+        worth = [(row["success"], -row["tokens_in"], sum(row[n] == v for n, v in present.items())) for row in tried]
+        best = {name: tried[worth.index(max(worth))][name] for name in values}
         items = {"present": ask(held, present)}
         items["best"] = items["present"] if best == present else ask(held, best)
         figures = _compared(present, best, items)
@@ -131,7 +132,10 @@ def tune(
     figures |= {"tried": tried, "indexed": indexed, **counted(shown, "queries")}
     figures["written"] = write and chosen != present
     if figures["written"]:
-        _write(base, chosen)
+        before = base.settings.get("chunk_size", AUTO)
+        base.store.save_settings(_for_base(chosen))
+        if chosen.get("chunk_size", before) != before:
+            base.sync(NOTHING, prune=False)
     return Report(
         "tune", ("success", "evidence"), shown, figures, {**settings, "dev": len(dev), "held_back": len(held)}
     )
@@ -165,9 +169,8 @@ class Trials(ExitStack):
         encoder = self.base.encoder.embeddings if self.base.encoder else "none"
         copy = self.enter_context(KnowledgeBase.open(self._folder / str(size), encoder))
         copy.store.save_settings({"chunk_size": size})
-        report = copy.sync(
-            NOTHING, prune=False, on_progress=lambda _: self.step()
-        )  # a sync cuts all documents as is set
+        # A sync cuts all documents as is set.
+        report = copy.sync(NOTHING, prune=False, on_progress=lambda _: self.step())
         seconds = round(time.perf_counter() - began, 3)
         counts = {"chunks": copy.stats()["chunks"], "recut": report.recut, "embedded": report.embedded}
         self.indexed.append({"chunk_size": size, **counts, "seconds": seconds})
@@ -206,7 +209,6 @@ def _judged(stack: Any, base: KnowledgeBase, question: Question) -> Item:
 
 
 def _stack(base: KnowledgeBase, model: BaseChatModel, settings: Settings) -> Any:
-
     options = {name: value for name, value in settings.items() if name in OPTIONS}
     strict = {"strict": True} if "min_support" in options else {}
     return build({"layers": [{"use": "rag", **strict, **options}]}, kb=base, leaf=model)
@@ -224,11 +226,6 @@ def _means(items: Sequence[Item]) -> dict[str, float]:
     return means
 
 
-def _best(tried: Sequence[Settings], present: Settings) -> Settings:
-    """The most right answers; among equals the fewest tokens for the model, then what changes least."""
-    return max(tried, key=lambda row: (row["success"], -row["tokens_in"], sum(row[n] == v for n, v in present.items())))
-
-
 def _compared(present: Settings, best: Settings, items: Mapping[str, Sequence[Item]]) -> dict[str, Any]:
     """What the held back half says: the best settings are chosen only where they are surely better."""
     pairs = [
@@ -241,6 +238,16 @@ def _compared(present: Settings, best: Settings, items: Mapping[str, Sequence[It
     gain = sum(gains) / len(gains) if gains else 0.0
     sure = p < SURE and gain > 0
     low, high = bootstrap(gains) if gains else (0.0, 0.0)
+    changed = ", ".join(f"{name} {present[name]} → {best[name]}" for name in best if best[name] != present[name])
+    told = {"n": len(gains), "said": f"{gain:+.3f} [{low:+.3f}, {high:+.3f}], p = {p:.3f}", "change": changed}
+    if best == present:
+        verdict = tr("Nothing that was tried is better than today's settings; they stay.")
+    elif sure:
+        verdict = tr("Better on the {n} questions held back ({said}): {change}.", **told)
+    else:
+        verdict = tr(
+            "Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.", **told
+        )
     return {
         "chosen": best if sure else present,
         "present": present,
@@ -250,33 +257,8 @@ def _compared(present: Settings, best: Settings, items: Mapping[str, Sequence[It
         "gain": round(gain, 4),
         "gain_interval": [round(low, 4), round(high, 4)],
         "p": round(p, 4),
-        "verdict": _verdict(present, best, sure, gain, (low, high), p, len(gains)),
+        "verdict": verdict,
     }
-
-
-def _verdict(
-    present: Settings, best: Settings, sure: bool, gain: float, bounds: tuple[float, float], p: float, n: int
-) -> str:
-    if best == present:
-        return tr("Nothing that was tried is better than today's settings; they stay.")
-    change = ", ".join(f"{name} {present[name]} → {best[name]}" for name in best if best[name] != present[name])
-    said = f"{gain:+.3f} [{bounds[0]:+.3f}, {bounds[1]:+.3f}], p = {p:.3f}"
-    if sure:
-        return tr("Better on the {n} questions held back ({said}): {change}.", n=n, said=said, change=change)
-    return tr(
-        "Not significantly better on the {n} questions held back ({said}): {change}. Today's settings stay.",
-        n=n,
-        said=said,
-        change=change,
-    )
-
-
-def _write(base: KnowledgeBase, chosen: Settings) -> None:
-    before = base.settings.get("chunk_size", AUTO)
-    chosen = _for_base(chosen)
-    base.store.save_settings(chosen)
-    if chosen.get("chunk_size", before) != before:
-        base.sync(NOTHING, prune=False)
 
 
 def read_grid(text: str) -> dict[str, list[Any]]:

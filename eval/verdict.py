@@ -247,18 +247,12 @@ def _power(changes: Sequence[Change], both: Paired) -> tuple[float | None, str]:
         drop=f"{100 * drop:.1f}",
     )
     if drop > _WANTED:
+        sure, often = (NormalDist().inv_cdf(1 - x) for x in (ALPHA / max(1, moved), 0.2))
+        changed = noise + _WANTED
+        root = sure * math.sqrt(changed) + often * math.sqrt(changed - _WANTED**2)
         told += tr(
             " About {needed} would be needed to see {wanted}.",
-            needed=_needed(noise, ALPHA / max(1, moved)),
+            needed=int(10 * math.ceil((root / _WANTED) ** 2 / 10)),
             wanted=round(100 * _WANTED),
         )
     return drop, told
-
-
-def _needed(noise: float, alpha: float) -> int:
-    """About how many questions show a drop of `_WANTED` four times of five."""
-    sure, often = (NormalDist().inv_cdf(1 - x) for x in (alpha, 0.2))
-    changed = noise + _WANTED
-    root = sure * math.sqrt(changed) + often * math.sqrt(changed - _WANTED**2)
-    needed = (root / _WANTED) ** 2
-    return int(10 * math.ceil(needed / 10))

@@ -49,16 +49,25 @@ def diagnose(
     if not isinstance(retriever, KnowledgeBaseRetriever):
         raise UsageError(tr("why needs a stack over a knowledge base."))
     found = places(retriever.knowledge_base, expect)
-    if not found:
-        return _absent(retriever.knowledge_base, expect)
     options: dict[str, Any] = {} if principals is None else {"principals": tuple(principals)}
     base, asker = retriever.knowledge_base, options.get("principals", retriever.principals)
+    if not found:
+        unsynced, unparsed = files_with(base, expect)
+        if unparsed:
+            return _unparsed(unparsed[0])
+        if unsynced:
+            return _unsynced(base, unsynced[0])
+        reason = tr("No document of the knowledge base says it, and no file that it was made of.")
+        return Diagnosis("source", reason, tr("Add a document that says it."))
 
     def followed(place: Place) -> Diagnosis:
         if not place.chunks:
             return _unparsed(place.uri)
         if not base.visible(place.uri, asker):
-            return _forbidden(base, place.uri)
+            allowed = next(d["principals"] for d in base.documents() if d["uri"] == place.uri)
+            reason = tr("The asker may not see {uri}.", uri=place.uri)
+            cure = tr("Ask as one of: {allowed}.", allowed=listed(allowed))
+            return Diagnosis("permission", reason, cure, {"principals": allowed}, place.uri)
         ranks = ranks_of(retriever, question, place, asker)
         return diagnosed(Case(stack, question, expect, place, base.text(place.uri), ranks, retriever.k, options, reply))
 
@@ -66,16 +75,6 @@ def diagnose(
 
 
 why = diagnose  # the name of the command; `nacre.eval` exports the other, since `nacre.eval.why` is this module
-
-
-def _absent(base: KnowledgeBase, expect: str) -> Diagnosis:
-    unsynced, unparsed = files_with(base, expect)
-    if unparsed:
-        return _unparsed(unparsed[0])
-    if unsynced:
-        return _unsynced(base, unsynced[0])
-    reason = tr("No document of the knowledge base says it, and no file that it was made of.")
-    return Diagnosis("source", reason, tr("Add a document that says it."))
 
 
 def _unsynced(base: KnowledgeBase, where: str) -> Diagnosis:
@@ -104,10 +103,3 @@ def _unparsed(where: str) -> Diagnosis:
         install=ocr.INSTALL,
     )
     return Diagnosis("parse", reason, cure, uri=where)
-
-
-def _forbidden(base: KnowledgeBase, uri: str) -> Diagnosis:
-    allowed = next(d["principals"] for d in base.documents() if d["uri"] == uri)
-    reason = tr("The asker may not see {uri}.", uri=uri)
-    cure = tr("Ask as one of: {allowed}.", allowed=listed(allowed))
-    return Diagnosis("permission", reason, cure, {"principals": allowed}, uri)

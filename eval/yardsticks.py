@@ -4,7 +4,8 @@ filings (FinanceBench). τ-Knowledge is a set in BEIR layout, for the retrieval 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Unpack
@@ -103,8 +104,6 @@ def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any 
     Raises:
         EvaluationError: the file is missing, or a row lacks a field.
     """
-    import tempfile
-
     rows = read_rows(data / "questions.jsonl", ("question", "filing", "pages"))
     with (
         tempfile.TemporaryDirectory(prefix="nacre-eval-") as temporary,
@@ -115,7 +114,9 @@ def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any 
         def searched(row: Row) -> Item:
             hits = base.search(str(row["question"]), k=max(_DEPTHS))
             found = [(is_of(str(row["filing"]), hit.uri), (hit.page or 0) - 1 in row["pages"]) for hit in hits]
-            return {"question": row["question"], "gold": [f"{row['filing']} {row['pages']}"], **_reached(found)}
+            item: Item = {"question": row["question"], "gold": [f"{row['filing']} {row['pages']}"]}
+            item |= {f"page@{k}": float(any(filing and page for filing, page in found[:k])) for k in _DEPTHS}
+            return item | {f"filing@{k}": float(any(filing for filing, _ in found[:k])) for k in _DEPTHS}
 
         suite = Suite(
             "filings",
@@ -128,10 +129,3 @@ def evaluate_filings(data: Path, *, kb: Path | str | None = None, embedder: Any 
             resumes=False,
         )
         return carry_out(suite, **run)
-
-
-def _reached(found: Sequence[tuple[bool, bool]]) -> dict[str, float]:
-    return {
-        **{f"page@{k}": float(any(filing and page for filing, page in found[:k])) for k in _DEPTHS},
-        **{f"filing@{k}": float(any(filing for filing, _ in found[:k])) for k in _DEPTHS},
-    }

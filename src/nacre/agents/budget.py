@@ -52,11 +52,8 @@ class Budget:
 
     def exhausted(self) -> str | None:
         """The first limit that is used up, here or with a parent."""
-        spent = {
-            "steps": self.steps,
-            "seconds": time.monotonic() - self.begin,
-            "tokens": self.input_tokens + self.output_tokens,
-        }
+        spent = {"steps": self.steps, "seconds": time.monotonic() - self.begin}
+        spent["tokens"] = self.input_tokens + self.output_tokens
         for name, limit in self.limits.items():
             if limit is not None and spent[name] >= limit:
                 return name
@@ -72,9 +69,8 @@ class Budget:
 
     def data(self) -> dict[str, Any]:
         """Draw up the account."""
-        counted = {name: getattr(self, name) for name in SPENT}
         return {
-            **counted,
+            **{name: getattr(self, name) for name in SPENT},
             "total_tokens": self.input_tokens + self.output_tokens,
             "seconds": round(time.monotonic() - self.begin, 4),
             "estimated": self.estimated,

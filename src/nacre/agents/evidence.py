@@ -70,18 +70,13 @@ class Evidence:
         reply = with_text(reply, text)
         metadata = {**as_nacre_provider(reply.response_metadata), "model_provider": "nacre"}
         reply = reply.model_copy(update={"response_metadata": metadata})
-        hits = [_hit(n, document) for n, document in enumerate(self.documents, 1)]
+        known = ("title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "boxes")
+        hits = [
+            {"n": n, "uri": _uri(one), **{name: one.metadata[name] for name in known if name in one.metadata}}
+            for n, one in enumerate(self.documents, 1)
+        ]
         return with_nacre(reply, citations=cite(text, sources, places), hits=hits)
 
 
 def _uri(document: Document) -> str:
     return str(document.metadata.get("uri") or document.metadata.get("source") or "")
-
-
-def _hit(number: int, document: Document) -> dict[str, Any]:
-    known = ("title", "heading", "page", "start", "end", "chunk_id", "document_id", "version", "score", "boxes")
-    return {
-        "n": number,
-        "uri": _uri(document),
-        **{name: document.metadata[name] for name in known if name in document.metadata},
-    }

@@ -121,7 +121,9 @@ class Executor:
     def _allowed(self, prepared: Prepared, decision: Decision) -> Step | ToolRun:
         arguments = decision if isinstance(decision, dict) else prepared.arguments
         if decision is True or isinstance(decision, dict):
-            timeout_s = self._timeout(prepared.spec)
+            own = None if facts_of(prepared.spec.tool).limits_itself else self.state.agent.tool_timeout_s
+            limits = [limit for limit in (own, self.state.budget.seconds_left()) if limit is not None]
+            timeout_s = max(0.05, min(limits)) if limits else None
             return ToolRun(prepared.spec, arguments, timeout_s, self.state.budget, self.state.owner)
         reason = f": {decision}" if isinstance(decision, str) else "."
         told = tr("This call was not approved{reason}", reason=reason)
@@ -169,12 +171,6 @@ class Executor:
             if decision is True:
                 self.state.agree(prepared.spec.tool.name, prepared.arguments)
         return self._allowed(prepared, decision)
-
-    def _timeout(self, spec: Spec) -> float | None:
-        own = None if facts_of(spec.tool).limits_itself else self.state.agent.tool_timeout_s
-        bounds = (own, self.state.budget.seconds_left())
-        limits = [limit for limit in bounds if limit is not None]
-        return max(0.05, min(limits)) if limits else None
 
     def _observed(self, step: Step, run: Runnable[Any, Outcome], outcome: Outcome) -> Step:
         assert isinstance(run, ToolRun)

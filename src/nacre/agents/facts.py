@@ -28,15 +28,7 @@ def facts_of(tool: BaseTool) -> Facts:
     return Facts(**{field.name: stated[field.name] for field in fields(Facts) if field.name in stated})
 
 
-def state(
-    tool: AnyTool,
-    *,
-    cost: Cost = "free",
-    changes: bool = False,
-    repeatable: bool = False,
-    looks_up: bool = False,
-    limits_itself: bool = False,
-) -> AnyTool:
-    """Write a tool's facts into its metadata: `state(send_mail, changes=True)`."""
-    tool.metadata = {**(tool.metadata or {}), **asdict(Facts(cost, changes, repeatable, looks_up, limits_itself))}
+def state(tool: AnyTool, **facts: Any) -> AnyTool:
+    """Write a tool's `Facts` into its metadata: `state(send_mail, changes=True)`."""
+    tool.metadata = {**(tool.metadata or {}), **asdict(Facts(**facts))}
     return tool

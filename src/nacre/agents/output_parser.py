@@ -86,10 +86,7 @@ def _object_step(value: Any, names: ToolNames, thought: str = "") -> Step | None
     if not read:
         return None
     call, answer, said = read
-    said = said or thought
-    if call:
-        return _called(said, call, names)
-    return Step(thought=said, answer=answer)
+    return _called(said or thought, call, names) if call else Step(thought=said or thought, answer=answer)
 
 
 def _is_reply(text: str, labels: list[Label], names: ToolNames) -> bool:
@@ -208,17 +205,12 @@ def _call(body: str, names: ToolNames) -> ToolCall | None:
     body = _INNER_OBSERVATION.split(body, maxsplit=1)[0].strip(" \t\n\r\u3000*")
     if not body.strip(_WRAP):
         return None
-    call = read_call(body, names)
-    if call:
+    if call := read_call(body, names):
         return call
     first, _, rest = body.strip(_WRAP).partition("\n")
-    exact = names.find(first)
-    if exact:
+    if exact := names.find(first):
         return exact, read_input(rest, names.arguments[exact]) if rest.strip() else None
-    bracketed = read_call(first.strip("<[【 "), names)
-    if bracketed:
-        return bracketed
-    return _loose_call(first.strip(), rest, names)
+    return read_call(first.strip("<[【 "), names) or _loose_call(first.strip(), rest, names)
 
 
 def _loose_call(first: str, rest: str, names: ToolNames) -> ToolCall | None:
@@ -230,8 +222,7 @@ def _loose_call(first: str, rest: str, names: ToolNames) -> ToolCall | None:
     before, _, behind = first.replace("：", ":").rpartition(":")
     if fold(before) in FINISH:
         return before, behind.strip()
-    mentioned = names.find(behind) or names.mentioned(first)
-    if mentioned:
+    if mentioned := names.find(behind) or names.mentioned(first):
         return mentioned, _behind_mention(first, rest, mentioned)
     plain = first.strip("`'\"*<>[]【】“”. 。：:…")
     if fold(plain) in NOTHING or fold(plain) in FINISH:
@@ -244,8 +235,7 @@ def _loose_call(first: str, rest: str, names: ToolNames) -> ToolCall | None:
 def _behind_mention(first: str, rest: str, name: str) -> ActionInput | None:
     """The input of a call told as a sentence: what is quoted or stands behind a colon, else the following lines."""
     tail = first[first.casefold().find(name.casefold()) + len(name) :]
-    quoted = re.search(r"[\"“「'‘]([^\"”」\n]{1,500})[\"”」'’]", tail)
-    if quoted:
+    if quoted := re.search(r"[\"“「'‘]([^\"”」\n]{1,500})[\"”」'’]", tail):
         return quoted[1]
     for mark in (":", "："):
         if mark in tail and tail.split(mark, 1)[1].strip():
@@ -291,16 +281,13 @@ def _clean_answer(answer: str, opened_bold: bool = False) -> str:
 def _unlabelled(text: str, names: ToolNames) -> Step:
     """A reply without labels: a call that leaked into the text, a line that is a call, else an answer."""
     labels = line_labels(text)
-    tagged = read_tagged(text, names)
-    if tagged:
+    if tagged := read_tagged(text, names):
         return _called("", tagged, names)
-    embedded = _embedded_object(text, names)
-    if embedded:
+    if embedded := _embedded_object(text, names):
         return embedded
     lines = [line.strip(_WRAP + ">-") for line in text.split("\n") if line.strip()]
     for at, line in enumerate(lines[:MAX_LINES]):
-        call = _line_call(line, "\n".join(lines[at + 1 :]), names, alone=len(lines) == 1)
-        if call:
+        if call := _line_call(line, "\n".join(lines[at + 1 :]), names, alone=len(lines) == 1):
             return _called("\n".join(lines[:at]), call, names)
     if any(label.strong for label in (*labels, *inline_labels(text))):
         thought = next((text[label.body :].split("\n", 1)[0] for label in labels if label.kind is Kind.THOUGHT), "")

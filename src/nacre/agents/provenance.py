@@ -16,6 +16,8 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
+import yaml
+
 from nacre.agents.approval import values_of
 
 MIN_LENGTH = 4
@@ -61,8 +63,11 @@ def doubtful(tool: str, arguments: dict[str, Any], said: Sequence[str], seen: Se
     if not seen:
         return ()
     words = plain("\n".join(said))
-    if not asked_for(tool, words):
-        return _unasked(tool, [*values_of(arguments)], words, seen)
+    if not asked_for(tool, words):  # every value that was read; or the act, where the user named no part of it
+        others = [value for value in values_of(arguments) if plain(value) not in words]
+        read = tuple(value for value in others if any(plain(value) in one.folded for one in seen))
+        own = any(len(plain(value)) >= MIN_LENGTH for value in values_of(arguments) if value not in others)
+        return read or (() if own else (tool,))
     found = {
         value: None
         for name, given in arguments.items()
@@ -82,14 +87,6 @@ def asked_for(tool: str, words: str) -> bool:
     return bool(said & set(verb) - _VAGUE) or (_met(acts, set(verb), asked) and _met(things, named, asked))
 
 
-def _unasked(tool: str, values: list[str], words: str, seen: Sequence[Seen]) -> tuple[str, ...]:
-    """Of an act that nobody asked for: every value that was read; or the act, where the user named no part of it."""
-    others = [value for value in values if plain(value) not in words]
-    read = tuple(value for value in others if any(plain(value) in one.folded for one in seen))
-    own = any(len(plain(value)) >= MIN_LENGTH for value in values if value not in others)
-    return read or (() if own else (tool,))
-
-
 def _met(groups: Sequence[frozenset[str]], named: set[str], asked: str) -> bool:
     mine = [group for group in groups if group & {*named, *(name.rstrip("s") for name in named)}]
     words = set(_WORD.findall(asked))
@@ -99,8 +96,6 @@ def _met(groups: Sequence[frozenset[str]], named: set[str], asked: str) -> bool:
 
 @cache
 def _groups() -> tuple[tuple[frozenset[str], ...], tuple[frozenset[str], ...]]:
-    import yaml
-
     table = yaml.safe_load((files("nacre.agents") / "licence.yaml").read_text("utf-8"))
     return tuple(map(frozenset, table["acts"])), tuple(map(frozenset, table["things"]))
 

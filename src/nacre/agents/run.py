@@ -177,9 +177,8 @@ class AgentRun:
 
     def _repair(self, reply: AIMessage, step: Step) -> Generator[Call, Any, None]:
         self.unreadable += 1
-        language = self.state.language
-        example = example_call(self.state.agent.toolbox, language)
-        told = prompts.load("react/repair", language).text(call=example)
+        example = example_call(self.state.agent.toolbox, self.state.language)
+        told = prompts.load("react/repair", self.state.language).text(call=example)
         said = clip(split_reasoning(text_of(reply))[0].strip(), 600)
         yield from self.state.keep(Turn((Step(thought=said, observation=told, status="repair"),), reply))
 

@@ -49,10 +49,8 @@ class RunStore:
 
     def waiting(self, owner: str = "") -> list[Record]:
         """The runs that wait for their owner's decision, oldest first."""
-        rows = self._database.read(
-            "select id, record from runs where owner = ? and record is not null order by at", (owner,)
-        )
-        records = [(number, json.loads(record)) for number, record in rows]
+        asked = "select id, record from runs where owner = ? and record is not null order by at"
+        records = [(number, json.loads(record)) for number, record in self._database.read(asked, (owner,))]
         return [{"run_id": number, "question": r["question"], "pending": r["pending"]} for number, r in records]
 
     def look(self, run_id: str, owner: str = "") -> Record:

@@ -132,16 +132,13 @@ class RunState:
         """Book a finished turn and show its steps."""
         self.turns.append(turn)
         for step in turn.steps:
-            yield from self._show(step)
-
-    def _show(self, step: Step) -> Generator[Call, Any, None]:
-        if self.agent.on_step is not None:
-            self.agent.on_step(step)
-        if step.answer is None and step.status != "repair":
-            called = f"→ {step.action} {clip(input_text(step.action_input), 500)}"
-            text = f"{step.thought}\n{called}\n← {clip(step.observation or '', 1000)}\n\n".lstrip("\n")
-            self.echoed += text
-            # As reasoning, which is no part of the answer; a chunk has the form of those that follow it.
-            content: str | list[Any] = [] if self.blocks else ""
-            echo = AIMessageChunk(content=content, additional_kwargs={"reasoning_content": text})
-            yield Call(Ready(echo), None, live=True)
+            if self.agent.on_step is not None:
+                self.agent.on_step(step)
+            if step.answer is None and step.status != "repair":
+                called = f"→ {step.action} {clip(input_text(step.action_input), 500)}"
+                text = f"{step.thought}\n{called}\n← {clip(step.observation or '', 1000)}\n\n".lstrip("\n")
+                self.echoed += text
+                # As reasoning, which is no part of the answer; a chunk has the form of those that follow it.
+                content: str | list[Any] = [] if self.blocks else ""
+                echo = AIMessageChunk(content=content, additional_kwargs={"reasoning_content": text})
+                yield Call(Ready(echo), None, live=True)

@@ -31,14 +31,10 @@ def read_input(text: str, arguments: tuple[str, ...] = ()) -> ActionInput:
     body = unfence(text).strip()
     if body.startswith('{\\"'):
         body = body.replace('\\"', '"')  # an object that was escaped as a string
-    if body[:1] and body[0] in "{[｛［":
-        read = _json_input(body)
-        if read is not None:
-            return read
-    if arguments:
-        named = _named(body, arguments)
-        if named:
-            return named
+    if body[:1] and body[0] in "{[｛［" and (read := _json_input(body)) is not None:
+        return read
+    if arguments and (named := _named(body, arguments)):
+        return named
     plain = unquote(body)
     return plain if plain == body or plain[:1] != "{" else _json_input(plain) or plain
 
@@ -138,13 +134,10 @@ def unquote(text: str) -> str:
 def read_call(text: str, tools: ToolNames) -> ToolCall | None:
     """Read a call that begins a text: `name[input]`, `name(args)`, `name: input`, `name {json}`, JSON, a tag."""
     body = unfence(text).strip()
-    tagged = read_tagged(body, tools)
-    if tagged:
+    if tagged := read_tagged(body, tools):
         return tagged
-    if body[:1] and body[0] in "{[｛":
-        read = read_object(try_json(body)[0], tools)
-        if read:
-            return read[0] or ("finish", read[1])
+    if body[:1] and body[0] in "{[｛" and (read := read_object(try_json(body)[0], tools)):
+        return read[0] or ("finish", read[1])
     if _PYTHONIC.match(body):
         call = _bracket_call(body[1:].lstrip(), tools)
         if call and call[0] in tools.arguments:
@@ -154,11 +147,9 @@ def read_call(text: str, tools: ToolNames) -> ToolCall | None:
 
 def read_tagged(text: str, tools: ToolNames) -> ToolCall | None:
     """Read the first native call that leaked into the text, in any dialect of `nacre.text.dialects`."""
-    calls, _ = read_calls(text)
-    if not calls:
+    if not (calls := read_calls(text)[0]):
         return None
-    found = tools.find(calls[0].name) or calls[0].name
-    given = calls[0].arguments
+    found, given = tools.find(calls[0].name) or calls[0].name, calls[0].arguments
     return found, read_input(given, tools.arguments.get(found, ())) if isinstance(given, str) else given
 
 
@@ -171,8 +162,7 @@ def read_object(data: Any, tools: ToolNames) -> tuple[ToolCall | None, str | Non
     keys = {fold(str(key)): value for key, value in data.items()}
     thought = next((keys[key] for key in KEYS["thought"] if isinstance(keys.get(key), str)), "")
     nested = next((keys[key] for key in KEYS["nested"] if isinstance(keys.get(key), dict | list) and keys[key]), None)
-    inner = read_object(nested, tools)
-    if inner:
+    if inner := read_object(nested, tools):
         return inner[0], inner[1], thought
     name = next(
         (keys[key] for key in (*KEYS["call"], *KEYS["name"]) if isinstance(keys.get(key), str) and keys[key]), ""

@@ -54,22 +54,12 @@ class ToolNames:
     def mentioned(self, text: str) -> str | None:
         """The one tool whose name stands in a text."""
         lowered = text.casefold()
-        hits = [name for name in self.arguments if _stands_in(name.casefold(), lowered)]
+        # A name stands by itself: between no ASCII letters, digits or "_".
+        whole = {n: rf"(?<![a-z0-9_]){re.escape(n.casefold())}(?![a-z0-9_])" for n in self.arguments}
+        hits = [name for name, pattern in whole.items() if re.search(pattern, lowered)]
         folded = {name: name.casefold() for name in hits}
         longest = [name for name in hits if not any(name != o and folded[name] in folded[o] for o in hits)]
         return longest[0] if len(longest) == 1 else None
-
-
-def _stands_in(name: str, text: str) -> bool:
-    at = text.find(name)
-    while at >= 0:
-        before, after = text[at - 1 : at], text[at + len(name) : at + len(name) + 1]
-        if not (before.isascii() and (before.isalnum() or before == "_")) and not (
-            after.isascii() and (after.isalnum() or after == "_")
-        ):
-            return True
-        at = text.find(name, at + 1)
-    return False
 
 
 def _name_and_arguments(tool: Any) -> tuple[str, tuple[str, ...]]:

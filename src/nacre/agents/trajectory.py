@@ -40,20 +40,17 @@ Trajectory = tuple[Step, ...]
 
 def to_data(trajectory: Iterable[Step]) -> list[dict[str, Any]]:
     """The trajectory as JSON data: one object for every turn that is not merely the final answer."""
-    rows = []
-    for step in trajectory:
-        finished = step.answer is not None
-        rows.append(
-            {
-                "thought": step.thought,
-                "action": "finish" if finished else step.action,
-                "input": step.answer if finished else step.action_input,
-                "observation": step.observation,
-                "status": step.status,
-                "seconds": round(step.seconds, 4),
-            }
-        )
-    return rows
+    return [
+        {
+            "thought": step.thought,
+            "action": step.action if step.answer is None else "finish",
+            "input": step.action_input if step.answer is None else step.answer,
+            "observation": step.observation,
+            "status": step.status,
+            "seconds": round(step.seconds, 4),
+        }
+        for step in trajectory
+    ]
 
 
 def from_data(rows: Iterable[Mapping[str, Any]]) -> Trajectory:

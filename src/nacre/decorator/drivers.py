@@ -89,10 +89,8 @@ async def astream(run: Run, config: RunnableConfig) -> AsyncGenerator[AIMessageC
 
 def config_of_generate(callbacks: Any, kwargs: dict[str, Any]) -> RunnableConfig:
     """The configuration that the arguments of `generate` stand for, taken out of them."""
-    config = {
-        "callbacks": callbacks,
-        **{name: kwargs.pop(name, None) for name in ("tags", "metadata", "run_name", "run_id")},
-    }
+    config = {"callbacks": callbacks}
+    config |= {name: kwargs.pop(name, None) for name in ("tags", "metadata", "run_name", "run_id")}
     return cast(RunnableConfig, {name: value for name, value in config.items() if value is not None})
 
 

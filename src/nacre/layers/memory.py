@@ -89,7 +89,10 @@ class ConversationMemory(ChatModelDecorator):
         reply = yield from self.ask(_with_past(messages, past, question), live=True, **kwargs)
         if reply.tool_calls or not text_of(reply).strip() or nacre_of(reply).get("pending"):  # the turn goes on
             return reply
-        turn = [*_questions(messages), AIMessage(text_of(reply))]
+        # What the user wrote since the last answer, as text.
+        new = itertools.takewhile(lambda m: not isinstance(m, AIMessage) or m.tool_calls, reversed(messages))
+        said = [HumanMessage(text_of(message)) for message in new if isinstance(message, HumanMessage)]
+        turn = [*reversed(said), AIMessage(text_of(reply))]
         yield from self.call(RunnableLambda(_write, afunc=_awrite), (history, turn))
         return reply if question == asked else with_nacre(reply, question=question)
 
@@ -104,13 +107,6 @@ class ConversationMemory(ChatModelDecorator):
                 break
             begin = start
         return list(kept[begin:])
-
-
-def _questions(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
-    """What the user wrote since the last answer, as text."""
-    new = itertools.takewhile(lambda m: not isinstance(m, AIMessage) or m.tool_calls, reversed(messages))
-    asked: list[BaseMessage] = [HumanMessage(text_of(m)) for m in new if isinstance(m, HumanMessage)]
-    return asked[::-1]
 
 
 def _with_past(messages: Sequence[BaseMessage], past: Sequence[BaseMessage], question: str) -> list[BaseMessage]:

@@ -18,7 +18,7 @@ from nacre.decorator.layer import ChatModelDecorator, Flow
 from nacre.grounding.citations import Derived
 from nacre.grounding.evidence import DRAFT, Evidence, refusal, unmarked
 from nacre.reasoning.evidence import best_supported, cells_read, inputs_of, invented
-from nacre.reasoning.extraction import is_program, program_in
+from nacre.reasoning.extraction import program_in
 from nacre.reasoning.interpreter import CodeInterpreter, Execution
 from nacre.reasoning.results import mentions, plain, result_of, sayings, text_of_value, vote
 from nacre.reasoning.tables import Table, tables_in, tables_of
@@ -52,15 +52,6 @@ class _Trial:
     problem: str
     plain: Any = None
     text: str = ""
-
-
-@dataclass(frozen=True)
-class _Round:
-    """Programs that were tried at once, and the one whose value won."""
-
-    trials: list[_Trial]
-    winner: _Trial | None
-    votes: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +118,7 @@ class ProgramAided(ChatModelDecorator):
                 return replies[0]
             task = _with_retrieved(task, replies[0])
             found = yield from self.call(RunnableLambda(self._try_all, name="python"), (replies, task))
-            first, winner = found.trials[0], found.winner
+            first, winner, votes = found
             if winner is not None:
                 break
             repair = prompts.load("pal/repair", task.language).render(problem=first.problem)
@@ -136,7 +127,7 @@ class ProgramAided(ChatModelDecorator):
             return self._unsolved(first, attempt, task)
         at_hand = {"evidence": replace(task.evidence, draft=True)} if retrieves else {}
         sentence = yield from self._said(winner, task, {**kwargs, **at_hand})
-        more = {"votes": found.votes} if len(found.trials) > 1 else {}
+        more = {"votes": votes} if len(replies) > 1 else {}
         return self._finished(winner, sentence, task, attempts=attempt, **more)
 
     def _draw(self, asked: list[BaseMessage], attempt: int, kwargs: dict[str, Any]) -> Any:
@@ -147,15 +138,16 @@ class ProgramAided(ChatModelDecorator):
         drawn = yield from self.call(RunnableParallel({f"sample_{n}": model for n in range(self.samples)}), asked)
         return list(drawn.values())
 
-    def _try_all(self, work: tuple[Sequence[AIMessage], _Task]) -> _Round:
+    def _try_all(self, work: tuple[Sequence[AIMessage], _Task]) -> tuple[_Trial, _Trial | None, list[dict[str, Any]]]:
+        """The first of the programs that are tried at once, the one whose value won, and the votes."""
         replies, task = work
         with ThreadPoolExecutor(max_workers=4) as pool:
             trials = list(pool.map(lambda reply: self._try_one(reply, task), replies))
         solved = [trial for trial in trials if not trial.problem]
         if len(trials) == 1 or not solved:
-            return _Round(trials, solved[0] if solved else None, [])
+            return trials[0], next(iter(solved), None), []
         winner, votes = vote([trial.value for trial in solved])
-        return _Round(trials, solved[winner], votes)
+        return trials[0], solved[winner], votes
 
     def _try_one(self, reply: AIMessage, task: _Task) -> _Trial:
         program = program_in(text_of(reply))
@@ -250,7 +242,7 @@ def _task(text: str, given: Evidence) -> _Task:
 def _settled(reply: AIMessage, task: _Task) -> AIMessage:
     """A reply that is no program is an answer, and checked as one."""
     found = Evidence.of(reply)
-    return reply if is_program(text_of(reply)) or not found.draft else found.checked(reply, task.question)
+    return reply if program_in(text_of(reply)) is not None or not found.draft else found.checked(reply, task.question)
 
 
 def _with_retrieved(task: _Task, reply: AIMessage) -> _Task:

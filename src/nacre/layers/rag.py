@@ -199,23 +199,12 @@ def _why_silent(reply: AIMessage) -> str:
 
 def _evidence(documents: Sequence[Document], min_support: float | None) -> Evidence:
     """The documents numbered from 1, each with the place that a citation names."""
-    places: dict[int, dict[str, Any]] = {
-        n: {
-            "n": n,
-            "text": document.page_content,
-            "uri": document.metadata.get("source", ""),
-            **{name: document.metadata.get(name) for name in _PLACE if name in document.metadata},
-        }
-        for n, document in enumerate(documents, 1)
-    }
-    sources = (
-        source_of(
-            n,
-            document.page_content,
-            title_of(document.metadata),
-            tables=document.metadata.get("tables"),
-            valid=str(document.metadata.get("valid") or ""),
-        )
-        for n, document in enumerate(documents, 1)
-    )
+    places: dict[int, dict[str, Any]] = {}
+    sources: list[Source] = []
+    for n, document in enumerate(documents, 1):
+        text, known = document.page_content, document.metadata
+        place = {name: known[name] for name in _PLACE if name in known}
+        places[n] = {"n": n, "text": text, "uri": known.get("source", ""), **place}
+        valid = str(known.get("valid") or "")
+        sources.append(source_of(n, text, title_of(known), tables=known.get("tables"), valid=valid))
     return Evidence(tuple(sources), places, min_support)

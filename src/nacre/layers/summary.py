@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -27,19 +28,6 @@ _SUMMARISE, _COMPARE, _FRAME, _JOINT = (compiled(said, {}) for said in vocabular
 _NAMED = 0.6  # the share of what is asked for that must stand in a document's title or address
 
 
-class Documents(Protocol):
-    """What the layer needs of a knowledge base."""
-
-    def documents(self) -> list[dict[str, Any]]:
-        """All documents."""
-
-    def visible(self, uri: str, principals: Sequence[str] | None = None) -> bool:
-        """Whether an asker may see one."""
-
-    def text(self, uri: str) -> str:
-        """The text of one."""
-
-
 class Summary(ChatModelDecorator):
     """Answers "summarise X" and "compare X and Y" from whole documents; everything else passes through.
 
@@ -49,7 +37,7 @@ class Summary(ChatModelDecorator):
 
     Args:
         inner: the model that writes, or a stack that answers everything else.
-        knowledge_base: where the documents are.
+        knowledge_base: where the documents are: what has `documents`, `visible` and `text` as a `KnowledgeBase` has.
         principals: as whom documents are read; None reads those that everyone may see.
         most_documents: how many documents one answer speaks of.
         most_parts: how many parts are read, and so how many calls are made at most, but for the joining one.
@@ -93,7 +81,7 @@ class Summary(ChatModelDecorator):
     def _documents(self, asked: tuple[str, Any]) -> list[dict[str, Any]]:
         """The documents that a request names, with their texts."""
         question, asker = asked
-        base: Documents = self.knowledge_base
+        base = self.knowledge_base
         rows = [row for row in base.documents() if base.visible(row["uri"], asker)]
         whole, *targets = wanted(question)
         named = _best(whole, rows) or [row for target in targets for row in _best(target, rows)]
@@ -105,9 +93,8 @@ class Summary(ChatModelDecorator):
     def _quoted(self, documents: Sequence[dict[str, Any]]) -> tuple[Evidence, AIMessage]:
         blocks = []
         for n, row in enumerate(documents, 1):
-            said = stated(row["text"], central(row["text"], self.sentences)) or [
-                row["text"].strip().split("\n")[0][:200]
-            ]
+            first = row["text"].strip().partition("\n")[0][:200]
+            said = stated(row["text"], central(row["text"], self.sentences)) or [first]
             title = [f"**{row['title'] or row['uri']}**"] if len(documents) > 1 else []
             blocks.append("\n".join([*title, *(f"{sentence} [{n}]" for sentence in said if sentence)]))
         places = [(row, 0, row["text"]) for row in documents]
@@ -180,24 +167,17 @@ def _parts(text: str, budget: int) -> list[tuple[int, str]]:
 
 def _fitting(notes: Sequence[str], budget: int) -> tuple[list[str], list[str]]:
     """The first notes that fit together, two at least, and the rest."""
-    count, cost = 0, 0
-    for note in notes:
-        cost += estimate(note)
-        if count >= 2 and cost > budget:
-            break
-        count += 1
+    costs = itertools.accumulate(map(estimate, notes))
+    count = next((n for n, cost in enumerate(costs) if n >= 2 and cost > budget), len(notes))
     return list(notes[:count]), list(notes[count:])
 
 
 def _evidence(places: Sequence[tuple[dict[str, Any], int, str]]) -> Evidence:
     """Parts of documents as numbered sources."""
     known = ("uri", "title", "document_id", "version")
-    hits = {
-        n: {
-            "n": n, "text": text, "start": start, "end": start + len(text),
-            **{name: row[name] for name in known if name in row},
-        }
-        for n, (row, start, text) in enumerate(places, 1)
-    }  # fmt: skip
+    hits: dict[int, dict[str, Any]] = {}
+    for n, (row, start, text) in enumerate(places, 1):
+        hits[n] = {"n": n, "text": text, "start": start, "end": start + len(text)}
+        hits[n] |= {name: row[name] for name in known if name in row}
     sources = (source_of(n, text, row["title"] or row["uri"]) for n, (row, _, text) in enumerate(places, 1))
     return Evidence(tuple(sources), hits)

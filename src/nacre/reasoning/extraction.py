@@ -49,11 +49,6 @@ def program_in(text: str) -> str | None:
     return _cleaned(_chosen(blocks)) if blocks else None
 
 
-def is_program(text: str) -> bool:
-    """Whether a reply holds a program."""
-    return program_in(text) is not None
-
-
 def fenced_blocks(text: str) -> list[str]:
     """The contents of all code fences that can hold Python; one that is never closed ends with the text."""
     blocks, at = [], 0

@@ -35,14 +35,10 @@ def result_of(execution: Execution) -> Any:
         return execution.value
     printed = execution.stdout.strip()
     last = printed[max(map(printed.rfind, _LINE_ENDS)) + 1 :].strip()
-    return _as_printed(last) if last else None
-
-
-def _as_printed(text: str) -> int | float | str:
-    digits = text.replace(",", "")
-    if len(digits) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
-        return text
-    return float(digits) if "." in digits else int(digits)
+    bare = last.replace(",", "")
+    if len(bare) > _LONGEST_NUMBER or not _NUMBER.fullmatch(last):
+        return last or None
+    return float(bare) if "." in bare else int(bare)
 
 
 def plain(value: Any) -> Any:
@@ -56,25 +52,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {_key(key): plain(item) for key, item in value.items()}
     if isinstance(value, (Decimal, Fraction)):
-        return _plain_number(value)
+        number = _float(value)
+        if not math.isfinite(number) or (not number and value):
+            return _text(value)
+        return int(value) if value == int(value) else number
     if isinstance(value, date | time):
         return value.isoformat()
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _plain_number(value: Decimal | Fraction) -> int | float | str:
-    number = _float(value)
-    if not math.isfinite(number) or (not number and value):
-        return _text(value)
-    return int(value) if value == int(value) else number
-
-
 def _text(value: Any) -> str:
     """A scalar as text; unlike `str()`, also an integer or a fraction with more digits than Python prints."""
     if isinstance(value, Fraction):
-        return "/".join(
-            digits_of(part) for part in ((value.numerator, value.denominator)[: 1 + (value.denominator != 1)])
-        )
+        parts = (value.numerator, value.denominator)[: 1 + (value.denominator != 1)]
+        return "/".join(map(digits_of, parts))
     return digits_of(value) if type(value) is int else str(value)
 
 
@@ -131,12 +122,10 @@ def vote(values: Sequence[Any]) -> tuple[int, list[dict[str, Any]]]:
     """The most frequent of some results; of equally frequent ones the first."""
     groups: list[list[int]] = []
     for index, value in enumerate(values):
-        for group in groups:
-            if same(values[group[0]], value):
-                group.append(index)
-                break
-        else:
-            groups.append([index])
+        group = next((group for group in groups if same(values[group[0]], value)), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(index)
     groups.sort(key=len, reverse=True)
     return groups[0][0], [{"value": plain(values[group[0]]), "count": len(group)} for group in groups]
 

@@ -38,19 +38,12 @@ def read_skills(folder: str | Path) -> dict[str, Skill]:
 def _skill(place: Path) -> Skill:
     with place.open("rb") as file:
         text = file.read(LONGEST).decode("utf-8", "replace")
-    head: dict[str, str] = {}
-    body = text
-    if text.startswith("---\n") and "\n---" in text[4:]:
-        top, body = text[4:].split("\n---", 1)
-        head = _head(top)
+    top, body = text[4:].split("\n---", 1) if text.startswith("---\n") and "\n---" in text[4:] else ("", text)
+    # The lines `name: value` of a head; nothing else in it counts.
+    pairs = (line.split(":", 1) for line in top.splitlines() if ":" in line and not line[:1].isspace())
+    head = {name.strip(): value.strip().strip("\"'") for name, value in pairs}
     name, told = str(head.get("name") or place.parent.name), str(head.get("description") or body.strip()[:DESCRIPTION])
     return Skill(name[:64], " ".join(told.split())[:DESCRIPTION], body.strip())
-
-
-def _head(text: str) -> dict[str, str]:
-    """The lines `name: value` of a head; nothing else in it counts."""
-    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line and not line[:1].isspace())
-    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}
 
 
 def skill_tool(folder: str | Path) -> BaseTool:

@@ -57,11 +57,8 @@ def _starts(level: Level) -> bool:
 
 def _kernel_view(child: Child) -> dict[str, str]:
     """What the kernel says about a waiting child: the fields of its status file, once it has locked itself down."""
-    pid = next(
-        line.split()[1]
-        for line in Path(f"/proc/self/fdinfo/{child.kill}").read_text().splitlines()
-        if line.startswith("Pid:")
-    )
+    known = Path(f"/proc/self/fdinfo/{child.kill}").read_text().splitlines()
+    pid = next(line.split()[1] for line in known if line.startswith("Pid:"))
     deadline = time.monotonic() + 2
     while True:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -73,26 +70,19 @@ def _kernel_view(child: Child) -> dict[str, str]:
 
 def _protections(facts: dict[str, Any], seen: dict[str, str]) -> list[dict[str, Any]]:
     isolated = facts["level"] != "landlock"
+    files = "library folders, read-only, and an empty scratch folder" if isolated else ""
+    empty = int(seen.get("CapBnd", "1"), 16) == 0
+    why = "" if empty else "this user may not empty it; no new privileges and no exec keep it out of reach"
     rows = [
         ("seccomp filter", seen.get("Seccomp") == "2", f"{seen.get('Seccomp_filters', '?')} filter"),
         ("no new privileges", seen.get("NoNewPrivs") == "1", ""),
         ("no capabilities", int(seen.get("CapEff", "1"), 16) == int(seen.get("CapPrm", "1"), 16) == 0, ""),
-        _bounding_set(facts, seen),
+        ("bounding set empty", empty, why),
         ("Landlock", facts["landlock_abi"] > 0, f"ABI {facts['landlock_abi']}" if facts["landlock_abi"] else ""),
         ("namespaces", isolated and len(seen.get("NSpid", "").split()) > 1, ", ".join(_NAMESPACES) if isolated else ""),
-        (
-            "file view of its own",
-            isolated,
-            "library folders, read-only, and an empty scratch folder" if isolated else "",
-        ),
+        ("file view of its own", isolated, files),
         ("not root", facts["user"] == "unprivileged", facts["user"]),
         ("limits", True, "memory, processor, output, files, disk, threads, time"),
         ("clean process", True, "started anew: no environment, memory or descriptors of this one"),
     ]
     return [{"name": name, "active": active, "detail": detail} for name, active, detail in rows]
-
-
-def _bounding_set(facts: dict[str, Any], seen: dict[str, str]) -> tuple[str, bool, str]:
-    empty = int(seen.get("CapBnd", "1"), 16) == 0
-    why = "" if empty else "this user may not empty it; no new privileges and no exec keep it out of reach"
-    return "bounding set empty", empty, why

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,21 @@ class Helper:
         try:
             message, _ = self._receive(time.monotonic() + _START_S)
         except (HelperGone, TimeoutError) as error:
-            raise InterpreterError(tr("The sandbox does not start: {self_}", self_=self._last_words())) from error
+            self._process.kill()
+            assert self._process.stderr is not None
+            words = self._process.stderr.read().decode("utf-8", "replace").strip()[-800:] or "no answer"
+            raise InterpreterError(tr("The sandbox does not start: {self_}", self_=words)) from error
         if "missing" in message:
-            raise _unavailable([(str(name), str(answer)) for name, answer in message["missing"]])
+            missing = [(str(name), str(answer)) for name, answer in message["missing"]]
+            lacks = ", ".join(f"{name} ({answer})" for name, answer in missing)
+            cure = "; ".join(dict.fromkeys(tr(_CURES[name]) for name, _ in missing if name in _CURES))
+            cure = cure[:1].upper() + cure[1:]
+            told = tr(
+                "The sandbox refuses to run programs: this machine lacks {listed}. {cure}.", listed=lacks, cure=cure
+            )
+            raise SandboxUnavailableError(told, missing=tuple(name for name, _ in missing))
         facts: dict[str, Any] = message["facts"]
         return facts
-
-    def _last_words(self) -> str:
-        self._process.kill()
-        assert self._process.stderr is not None
-        return self._process.stderr.read().decode("utf-8", "replace").strip()[-800:] or "no answer"
 
     def take(self) -> Child:
         """A child that waits for a program."""
@@ -193,21 +198,6 @@ class Helper:
         return json.loads(data), descriptors
 
 
-def _unavailable(missing: list[tuple[str, str]]) -> SandboxUnavailableError:
-    """The refusal, with every missing part and its cure."""
-    parts = [f"{name} ({answer})" for name, answer in missing]
-    cures = [tr(_CURES[name]) for name, _ in missing if name in _CURES]
-    listed, cure = ", ".join(parts), "; ".join(dict.fromkeys(cures))
-    return SandboxUnavailableError(
-        tr(
-            "The sandbox refuses to run programs: this machine lacks {listed}. {cure}.",
-            listed=listed,
-            cure=cure[:1].upper() + cure[1:],
-        ),
-        missing=tuple(name for name, _ in missing),
-    )
-
-
 def kill(child: Child) -> None:
     """End a child, whatever it is doing."""
     with suppress(ProcessLookupError):
@@ -231,10 +221,7 @@ def _spawn(control: int) -> subprocess.Popen[bytes]:
 def _config(level: Level, limits: Limits, view: View, parallel: int) -> dict[str, Any]:
     return {
         "level": level,
-        "readable": view.readable,
-        "hidden": view.hidden,
-        "path": view.path,
-        "packages": view.packages,
+        **asdict(view),
         "memory_bytes": limits.memory,
         "scratch_bytes": limits.scratch,
         "scratch_files": limits.scratch_files,

@@ -20,7 +20,7 @@ from nacre.errors import InterpreterError, UsageError
 from nacre.reasoning.interpreter import Execution
 from nacre.reasoning.sandbox import outcome, selftest
 from nacre.reasoning.sandbox.budget import Budget
-from nacre.reasoning.sandbox.exchange import Record, Stop, exchange
+from nacre.reasoning.sandbox.exchange import Stop, exchange
 from nacre.reasoning.sandbox.helper import Child, Helper, HelperGone
 from nacre.reasoning.sandbox.limits import LEVELS, Level, Limits
 from nacre.reasoning.sandbox.pool import Pool
@@ -64,7 +64,10 @@ class PythonInterpreter:
         packages: Iterable[str] = PACKAGES,
         parallel: int | None = None,
     ) -> None:
-        self.level = _level(level or os.environ.get("NACRE_SANDBOX") or "full")
+        named: Any = level or os.environ.get("NACRE_SANDBOX") or "full"
+        if named not in LEVELS:
+            raise UsageError(tr("Unknown level {name!r}; choose one of {levels}.", name=named, levels=listed(LEVELS)))
+        self.level: Level = named
         self.limits = limits or Limits()
         self._packages = tuple(packages)
         self._parallel = parallel or max(4, 2 * (os.cpu_count() or 1))
@@ -104,9 +107,8 @@ class PythonInterpreter:
                 execution = self._run_once(request, timeout_s, stop)
                 if execution is not None:
                     return _with_hint(execution, self._packages)
-        return Execution(
-            "error", error=tr("The sandbox was ended from outside while the program ran, again and again.")
-        )
+        told = tr("The sandbox was ended from outside while the program ran, again and again.")
+        return Execution("error", error=told)
 
     async def arun(self, code: str, timeout_s: float = 5.0, *, inputs: Mapping[str, Any] | None = None) -> Execution:
         """`run` without blocking the event loop; when the task is cancelled, the program is killed.
@@ -218,10 +220,8 @@ def _execute(
     if record.ended != "closed":
         return outcome.from_limit(record, timeout_s, limits)
     budget = Budget(timeout_s, record.seconds, lambda: stop.asked)
-    return outcome.from_answer(record, nonce, budget) or _without_answer(helper, child, record, limits, timeout_s)
-
-
-def _without_answer(helper: Helper, child: Child, record: Record, limits: Limits, timeout_s: float) -> Execution:
+    if answered := outcome.from_answer(record, nonce, budget):
+        return answered
     try:
         code, cpu_s = helper.how_it_ended(child, max(0.5, timeout_s - record.seconds))
     except TimeoutError:  # it closed its pipes and goes on
@@ -255,10 +255,3 @@ def _with_hint(execution: Execution, packages: Iterable[str]) -> Execution:
     there = [name for name in _TOLD if name in packages and importlib.util.find_spec(name)]
     told = tr("Installed here are {names} and the standard library: use those.", names=listed(there))
     return replace(execution, error=f"{execution.error}\n{told}")
-
-
-def _level(name: str) -> Level:
-    for level in LEVELS:
-        if name == level:
-            return level
-    raise UsageError(tr("Unknown level {name!r}; choose one of {levels}.", name=name, levels=listed(LEVELS)))

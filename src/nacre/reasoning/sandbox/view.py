@@ -34,18 +34,14 @@ def view_of(packages: Iterable[str]) -> View:
     found = [place for name in names for place in _places(name)]
     shared = {os.path.realpath(path) for path in _SHARED_LIBRARIES.split() if Path(path).is_dir()}
     hidden = [f"{folder}/{name}" for folder in library for name in ("site-packages", "dist-packages")]
-    path = [
-        *sorted(library),
-        *(f"{folder}/lib-dynload" for folder in sorted(library)),
-        *dict.fromkeys(str(Path(place).parent) for place in found),
-    ]
+    path = [*sorted(library), *(f"{folder}/lib-dynload" for folder in sorted(library))]
+    path += dict.fromkeys(str(Path(place).parent) for place in found)
+    loaded = (*PRELOADED, *(name for name in names if name not in PACKAGES))
     return View(
         readable=tuple(sorted({*library, *shared, *found})),
         hidden=tuple(sorted(folder for folder in hidden if Path(folder).is_dir())),
         path=tuple(path),
-        packages=tuple(
-            name for name in (*PRELOADED, *(n for n in names if n not in PACKAGES)) if name.partition(".")[0] in names
-        ),
+        packages=tuple(name for name in loaded if name.partition(".")[0] in names),
     )
 
 

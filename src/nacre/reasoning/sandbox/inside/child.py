@@ -33,19 +33,15 @@ class Inherited:
 def run(inherited: Inherited, program_in: int, stdout: int, stderr: int, answer: int) -> None:
     """Become the run: never returns."""
     try:
-        _take_descriptors(program_in, stdout, stderr, answer)
+        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        for fd, place in ((answer, _ANSWER_FD), (program_in, _PROGRAM_FD), (null, 0), (stdout, 1), (stderr, 2)):
+            os.dup2(fd, place, inheritable=False)
         lock_down(inherited)
         _serve(program.prepare(inherited.main))
     except BaseException as error:  # whatever it is, this process must not go on as a second zygote
-        _complain(error)
+        os.write(2, f"sandbox: {type(error).__name__}: {error}".encode("utf-8", "replace"))
     finally:
         os._exit(70)
-
-
-def _take_descriptors(program_in: int, stdout: int, stderr: int, answer: int) -> None:
-    null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    for fd, place in ((answer, _ANSWER_FD), (program_in, _PROGRAM_FD), (null, 0), (stdout, 1), (stderr, 2)):
-        os.dup2(fd, place, inheritable=False)
 
 
 def lock_down(inherited: Inherited) -> None:
@@ -96,7 +92,3 @@ def _write_all(data: bytes) -> None:
     os.closerange(0, 3)
     os.closerange(_ANSWER_FD, _PROGRAM_FD + 1)  # the host need not wait until the kernel has taken this process apart
     os._exit(0)
-
-
-def _complain(error: BaseException) -> None:
-    os.write(2, f"sandbox: {type(error).__name__}: {error}".encode("utf-8", "replace"))

@@ -116,14 +116,9 @@ def _write_float(out: Encoder, value: float, depth: int) -> None:
     out._put(text if text[-1].isdigit() else f'{{"f":"{text}"}}')  # nan, inf, -inf
 
 
-def _write_str(out: Encoder, value: str, depth: int) -> None:
-    out._quote(str.__str__(value))
-
-
 def _write_bytes(out: Encoder, value: bytes | bytearray, depth: int) -> None:
-    data = (
-        bytes.__getitem__(value, slice(None)) if isinstance(value, bytes) else bytearray.__getitem__(value, slice(None))
-    )
+    kind: Any = bytes if isinstance(value, bytes) else bytearray
+    data = kind.__getitem__(value, slice(None))
     if len(data) * 2 > out._left:
         out._put(" " * (out._left + 1))
     out._put(f'{{"b":"{data.hex()}"}}')
@@ -149,33 +144,26 @@ def _tagged(tag: str, text_of: Callable[[Any], str]) -> Callable[[Encoder, Any, 
     return write
 
 
-def _write_complex(out: Encoder, value: complex, depth: int) -> None:
-    out._sequence((complex.real.__get__(value), complex.imag.__get__(value)), depth, "c")
-
-
-def _write_timedelta(out: Encoder, value: datetime.timedelta, depth: int) -> None:
-    out._sequence((value.days, value.seconds, value.microseconds), depth, "td")
-
-
+_REAL_IMAG = complex.real, complex.imag
 _WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Encoder, Any, int], None]], ...] = (
     (type(None), lambda out, value, depth: out._put("null")),
     (bool, lambda out, value, depth: out._put("true" if value else "false")),
     (int, _write_int),
     (float, _write_float),
-    (str, _write_str),
+    (str, lambda out, value, depth: out._quote(str.__str__(value))),
     (list, lambda out, value, depth: out._sequence(list.__iter__(value), depth)),
     (tuple, lambda out, value, depth: out._sequence(tuple.__iter__(value), depth, "t")),
     (dict, _write_dict),
     (set, lambda out, value, depth: out._sequence(set.__iter__(value), depth, "s")),
     (frozenset, lambda out, value, depth: out._sequence(frozenset.__iter__(value), depth, "z")),
     ((bytes, bytearray), _write_bytes),
-    (complex, _write_complex),
+    (complex, lambda out, value, depth: out._sequence([part.__get__(value) for part in _REAL_IMAG], depth, "c")),
     (decimal.Decimal, _write_decimal),
     (fractions.Fraction, _write_fraction),
     (datetime.datetime, _tagged("dt", datetime.datetime.isoformat)),
     (datetime.date, _tagged("day", datetime.date.isoformat)),
     (datetime.time, _tagged("time", datetime.time.isoformat)),
-    (datetime.timedelta, _write_timedelta),
+    (datetime.timedelta, lambda out, t, depth: out._sequence((t.days, t.seconds, t.microseconds), depth, "td")),
 )
 
 
@@ -188,12 +176,8 @@ def _as_plain(value: Any) -> Any:
         plain = value.item() if isinstance(value, numpy.generic) else value.tolist()
         return value if isinstance(plain, numpy.generic) else plain
     sympy = sys.modules.get("sympy")
-    if sympy is not None and isinstance(value, sympy.Basic):
-        return _sympy_as_plain(value, sympy)
-    return value
-
-
-def _sympy_as_plain(value: Any, sympy: Any) -> Any:
+    if sympy is None or not isinstance(value, sympy.Basic):
+        return value
     if isinstance(value, sympy.Integer):
         return int(value)
     if isinstance(value, sympy.Rational):

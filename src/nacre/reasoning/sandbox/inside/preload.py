@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _STANDARD = """
@@ -30,7 +30,11 @@ def load(packages: list[str]) -> dict[str, Any]:
     with _no_work_at_forks():
         for name in _STANDARD.split():
             importlib.import_module(name)
-        loaded = [name for name in packages if _try_import(name)]
+        loaded = []
+        for name in packages:
+            with suppress(ImportError):
+                importlib.import_module(name)
+                loaded.append(name)
     names = _names(loaded)
     if "sympy" in loaded:
         exec(_FUNCTIONS_USED_LATE, dict(names))  # fills sympy's caches and triggers its late imports
@@ -62,14 +66,6 @@ def hide_name() -> None:
     os.uname = sys.modules["posix"].uname = lambda: known  # type: ignore[attr-defined]
 
 
-def _try_import(name: str) -> bool:
-    try:
-        importlib.import_module(name)
-    except ImportError:
-        return False
-    return True
-
-
 def _names(loaded: list[str]) -> dict[str, Any]:
     import datetime
     import math
@@ -83,9 +79,8 @@ def _names(loaded: list[str]) -> dict[str, Any]:
         names["relativedelta"] = sys.modules["dateutil.relativedelta"].relativedelta
     if "sympy" in loaded:
         sympy = sys.modules["sympy"]
-        names |= {name: getattr(sympy, name) for name in ("Symbol", "symbols", "Eq", "solve", "simplify")} | {
-            "solve_it": solve_it
-        }
+        names |= {name: getattr(sympy, name) for name in ("Symbol", "symbols", "Eq", "solve", "simplify")}
+        names["solve_it"] = solve_it
     return names
 
 

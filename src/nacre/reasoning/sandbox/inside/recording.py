@@ -47,11 +47,8 @@ def recorded(inputs: dict[str, Any]) -> tuple[dict[str, Any], set[Place]]:
 
 
 def _holds_tables(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(table, list) and all(isinstance(row, dict) for row in table) for table in value)
-    )
+    tables = value if isinstance(value, list) else []
+    return bool(tables) and all(isinstance(t, list) and all(isinstance(row, dict) for row in t) for t in tables)
 
 
 def _rows(name: str, tables: list[list[dict[Any, Any]]], log: set[Place]) -> list[list[Row]]:

@@ -34,7 +34,8 @@ class Zygote:
 
     def prepare(self) -> None:
         """Build the view, load the modules, make the rules, give up what children do not need."""
-        _be_first_when_memory_runs_out()
+        with suppress(OSError):  # to be the first when memory runs out: a courtesy to the host, not a protection
+            Path("/proc/self/oom_score_adj").write_text("500")
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         memory = OwnMemory()
         if self.has_namespaces:
@@ -52,7 +53,11 @@ class Zygote:
         gc.freeze()  # a child that collects garbage does not touch, and so copy, these pages
         memory.use_huge_pages()
         memory.close()
-        self._empty_bounding_set()
+        try:
+            linux.drop_bounding_set()
+        except OSError:  # where not every capability is held, the system may not let us, and the doctor says so
+            if self.has_namespaces:
+                raise
         self._user = self._give_up_root()
         linux.keep_capabilities(*([linux.CAP_SYS_ADMIN] if self.has_namespaces else []))
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -85,13 +90,6 @@ class Zygote:
             ruleset.allow(namespaces.BOX, landlock.WRITE)
         return ruleset
 
-    def _empty_bounding_set(self) -> None:
-        try:
-            linux.drop_bounding_set()
-        except OSError:  # where not every capability is held, the system may not let us, and the doctor says so
-            if self.has_namespaces:
-                raise
-
     def _give_up_root(self) -> str:
         """What programs run as, in words for `nacre doctor`."""
         if os.getuid():
@@ -121,17 +119,15 @@ class Zygote:
         while True:
             for fd, _ in self._poll.poll():
                 if fd in self._alive:
-                    self._report_end(fd)
+                    self._poll.unregister(fd)
+                    os.close(fd)
+                    pid, status, used = os.wait4(self._alive.pop(fd), 0)
+                    code, cpu_s = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+                    self._tell({"gone": pid, "code": code, "cpu_s": cpu_s})
                 elif not self.control.recv(16):
                     os._exit(0)  # the host is gone
                 else:
                     self._make_child()
-
-    def _report_end(self, ended: int) -> None:
-        self._poll.unregister(ended)
-        os.close(ended)
-        pid, status, used = os.wait4(self._alive.pop(ended), 0)
-        self._tell({"gone": pid, "code": os.waitstatus_to_exitcode(status), "cpu_s": used.ru_utime + used.ru_stime})
 
     def _make_child(self) -> None:
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(4)]
@@ -164,8 +160,3 @@ class Zygote:
 
     def _tell(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
         socket.send_fds(self.control, [json.dumps(message).encode()], descriptors or [])
-
-
-def _be_first_when_memory_runs_out() -> None:
-    with suppress(OSError):  # a courtesy to the host, not a protection
-        Path("/proc/self/oom_score_adj").write_text("500")
