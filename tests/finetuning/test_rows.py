@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +359,10 @@ def test_plans_are_checked_by_their_rows(some_rows: Rows, write_rows: Write) -> 
         return Plan(base="none", data=str(write_rows(rows)), out="none", method=method)
 
     good = some_rows(count=40)
-    assert prepare(plan(good)).problems == []
+    whole = prepare(plan(good))
+    assert whole.problems == []
+    part = prepare(replace(plan(good), rows=32))
+    assert part.train == whole.train[:32] and len(whole.train) > 32 and part.rows == whole.rows
     assert "Only 9 rows" in prepare(plan(some_rows(count=9))).problems[0]
     told = prepare(plan([row for row in good if row["kind"] == "answer"])).problems
     assert any("No refusals" in line for line in told)

@@ -40,6 +40,7 @@ class Plan:
         data: a file of rows.
         out: the folder of the adapter.
         method: one of `RATES`. "ptuning" is P-tuning v2: PEFT's prefix tuning with its projection.
+        rows: how many of those to train on, evenly drawn; None for all.
         steps: how many; None for three passes over the rows.
         minutes: after which it stops with what it has; None for no limit.
         batch: rows at a time; `accumulation` of them are one step of the optimiser.
@@ -52,6 +53,7 @@ class Plan:
     data: str
     out: str
     method: str = "lora"
+    rows: int | None = None
     steps: int | None = None
     minutes: float | None = None
     batch: int = 4

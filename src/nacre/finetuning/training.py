@@ -82,7 +82,7 @@ def prepare(plan: Plan, exclude: Sequence[str] = ()) -> Prepared:
             )
         )
     rows = split_rows(rows, plan.seed)
-    train = interleaved([row for row in rows if row.split == "train"], plan.seed)
+    train = interleaved([row for row in rows if row.split == "train"], plan.seed)[: plan.rows]
     if not train:
         raise FinetuningError(
             tr("{data} has no row of the split train. Mark some so, or leave out the field of all.", data=plan.data)

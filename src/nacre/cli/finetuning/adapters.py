@@ -60,6 +60,7 @@ def train(
     data: Annotated[Path, Option("--data", help=tr("Rows, from `nacre finetune data`."))],
     out: Annotated[Path, Option("--out", callback=folder_to_write, help=tr("Folder of the adapter."))],
     method: _Method = "lora",
+    rows: Annotated[int | None, Option("--rows", min=1, help=tr("Train on so many of them, evenly drawn."))] = None,
     steps: Annotated[int | None, Option("--steps", min=1, help=tr("Without it, three passes."))] = None,
     minutes: Annotated[float | None, Option("--minutes", min=0, help=tr("Stop after so many."))] = None,
     batch: Annotated[int, Option("--batch", min=1, help=tr("Rows a step."))] = 4,
@@ -79,8 +80,8 @@ def train(
     from nacre.finetuning.plan import Plan
 
     plan = Plan(
-        base=base, data=str(data), out=str(out), method=method, steps=steps, minutes=minutes, batch=batch, rate=rate,
-        rank=rank, patience=patience, seed=seed,
+        base=base, data=str(data), out=str(out), method=method, rows=rows, steps=steps, minutes=minutes, batch=batch,
+        rate=rate, rank=rank, patience=patience, seed=seed,
     )  # fmt: skip
     measured = asked_in(exclude)
     if is_hosted(base):
