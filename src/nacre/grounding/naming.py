@@ -12,6 +12,8 @@ from nacre.text.words import located_words, words
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 IDENTIFIER = re.compile(r"[A-Za-z]+[-_./]?\d[A-Za-z0-9_./-]*|\d+[-_]?[A-Za-z][A-Za-z0-9_-]*")
 NAME = re.compile(r"(?<![.?!:：]\s)(?<=[^\W_]\s)[A-Z][\w'-]*")
+_INSIDE = re.compile(r"(?:(?<=[^\W_]\s)|(?<=[,;(|/&]\s)|(?<=[(|/\t]))[A-Z][\w'-]*|\b[A-Z][\w'-]+(?= [A-Z])")
+_OPENING = re.compile(r"([A-Z][\w'-]*) ([a-z]\w*)")
 _NUMBER = re.compile(r"\b[A-Za-z]+\.?\s(\d[\d.,]*)|[€$£¥￥第]\s?(\d[\d.,]*)|(\d[\d.,]*)(?=\s?[A-Za-z]{3})")
 _JOINT = re.compile(
     r"\s*(?:,|、|&|/|and|or|vs\.?|versus|than|with|to|和|与|跟|及|或|还是|比)\s*(?:(?:and|or|than|of|in|for|that|the|a)\s+){0,3}",
@@ -57,6 +59,18 @@ def told_by_name(text: str, terms: Sequence[str]) -> dict[str, float]:
     found |= {term: _NUMBERED for number in numbers for term in words(number)}
     found |= {term: 1.0 for match in IDENTIFIER.finditer(text) for term in words(match[0]) if not term.isalpha()}
     return {term: weight for term, weight in found.items() if term in terms}
+
+
+def capitals(text: str, asked: frozenset[str]) -> set[str]:
+    """What a sentence writes with a capital in its midst, and the word that opens it where it does what is asked.
+
+    Examples:
+        >>> capitals("Renate feeds the carp.", frozenset({"feeds", "carp"}))
+        {'renate'}
+    """
+    opening = _OPENING.match(text)
+    names = [*_INSIDE.findall(text), *([opening[1]] if opening and not asked.isdisjoint(words(opening[2])) else [])]
+    return {term for name in names for term in words(name)}
 
 
 def told_apart(text: str) -> list[tuple[str, int]]:

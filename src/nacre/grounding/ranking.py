@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
-from nacre.grounding.naming import YEAR, compounds, told_apart, told_by_name
+from nacre.grounding.naming import YEAR, capitals, compounds, told_apart, told_by_name
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
@@ -47,7 +47,6 @@ WEIGHTS = {
 _DIGIT = re.compile(r"\d")
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
-_INSIDE = re.compile(r"(?:(?<=[^\W_]\s)|(?<=[,;(|/&]\s)|(?<=[(|/\t]))[A-Z][\w'-]*|\b[A-Z][\w'-]+(?= [A-Z])")  # names
 _TERMS = 64  # different words of a question that count
 _PLACES = 50  # of a sentence that are compared with each other
 
@@ -144,7 +143,7 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     found = [sentence for n, passage in enumerate(passages) for sentence in _sentences(n, *passage)]
     who = question.expectation.kind == "person"
     told = (one.text for one in found if who and not is_heading(one.text))  # of a heading any word may have a capital
-    names = frozenset(term for text in told for name in _INSIDE.findall(text) for term in words(name))
+    names = frozenset(term for text in told for term in capitals(text, question.asked))
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
     year = [_names_another_year(question.text, passage[1]) for passage in passages]

@@ -178,7 +178,7 @@ def test_a_key_is_known_and_refused_on_both_at_once(store):
     assert other.find(key).principals == ("hr",) and other.any()
     with pytest.raises(UsageError):
         other.add("anna")
-    assert one.revoke("anna") and other.find(key) is None and other.were() and not other.any()
+    assert one.revoke("anna") and other.find(key) is None and other.shut and not other.any()
     one.open_door()
     one.close(), other.close()
 

@@ -1,7 +1,5 @@
 """What goes out: events, JSON, lists, and citations with an address that opens the source at the quoted place."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass

@@ -2,8 +2,6 @@
 conversation to go on from: of a key alone, for so many days and bytes.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping, Sequence
