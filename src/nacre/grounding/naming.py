@@ -65,8 +65,8 @@ def capitals(text: str, asked: frozenset[str]) -> set[str]:
     """What a sentence writes with a capital in its midst, and the word that opens it where it does what is asked.
 
     Examples:
-        >>> capitals("Renate feeds the carp.", frozenset({"feeds", "carp"}))
-        {'renate'}
+        >>> capitals("Anna cleans the kiln.", frozenset({"clean", "kiln"}))
+        {'anna'}
     """
     opening = _OPENING.match(text)
     names = [*_INSIDE.findall(text), *([opening[1]] if opening and not asked.isdisjoint(words(opening[2])) else [])]
