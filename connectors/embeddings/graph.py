@@ -1,4 +1,4 @@
-"""A small hand for writing ONNX graphs, and the two ways to multiply with a weight matrix.
+"""A small hand for writing ONNX graphs, and the ways to multiply with a weight matrix.
 
 A graph takes one text at a time, without padding. Texts run beside each other on the cores instead, which is faster
 on a CPU than padded batches, and makes the vector of a text independent of its neighbours.
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
     from nacre.connectors.embeddings.checkpoint import PackedTable
@@ -27,11 +29,15 @@ _STEPS = 127
 class Graph:
     """Nodes and constants of one graph."""
 
-    def __init__(self, precision: Precision = "fp32") -> None:
+    def __init__(self, precision: Precision = "fp32", spans: Mapping[str, Array] | None = None) -> None:
         self.precision = precision
+        self.spans = spans or {}
+        self.entries: dict[str, str] = {}
+        """What enters the product with each weight matrix."""
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
-        self._quantised: dict[str, tuple[str, str]] = {}
+        self._by_row: dict[str, tuple[str, str]] = {}
+        self._quantised: dict[str, str] = {}
 
     def constant(self, name: str, value: Array) -> str:
         """Add a constant, once for each name."""
@@ -69,34 +75,57 @@ class Graph:
         found = self.node("GatherBlockQuantized", name, numbers, scales, domain=MICROSOFT, **how)
         return self.node("Cast", found, to=TensorProto.FLOAT)
 
-    def linear(self, x: str, name: str, weight: Array, exact: bool = False) -> str:
-        """Multiply rows (tokens, inputs) with a weight matrix (outputs, inputs), as PyTorch keeps it; no bias: the
-        operators behind fuse it.
-        """
-        if exact or self.precision == "fp32":
-            return self.node("MatMul", x, self.constant(name, weight.T))
-        return self._linear_int8(x, name, weight)
+    def linear(self, x: str, name: str, weight: Array, bias: Array, exact: bool = False) -> str:
+        """Multiply rows (tokens, inputs) with a weight matrix (outputs, inputs), as PyTorch keeps it, and add the bias.
 
-    def _linear_int8(self, x: str, name: str, weight: Array) -> str:
+        Args:
+            exact: not in 8 bits, unless the spans of its inputs are known.
+        """
+        self.entries[name] = x
+        if self.precision == "int8" and name in self.spans:
+            return self._linear_of_channels(x, name, weight, bias)
+        if self.precision == "int8" and not exact:
+            product = self._linear_of_rows(x, name, weight)
+        else:
+            product = self.node("MatMul", x, self.constant(name, weight.T))
+        return self.node("Add", product, self.constant(name + ".bias", bias))
+
+    def _linear_of_channels(self, x: str, name: str, weight: Array, bias: Array) -> str:
+        """One scale for all activations, after the loud channels were made quieter and their weights louder.
+
+        Source: Xiao et al. 2023, SmoothQuant (arXiv:2211.10438), with a strength of one half.
+        """
+        loud = np.sqrt(np.maximum(self.spans[name], 1e-3))
+        loud /= np.median(loud)
+        if x not in self._quantised:
+            quiet = self.node("Mul", x, self.constant(name + ".quiet", 1 / loud))
+            self._quantised[x] = self.node("DynamicQuantizeLinear", quiet, outputs=3)
+        rows = self._quantised[x]
+        return self._product(rows, name, weight * loud, f"{rows}_1", f"{rows}_2", self.constant(name + ".bias", bias))
+
+    def _linear_of_rows(self, x: str, name: str, weight: Array) -> str:
         # Symmetric, one scale a row of activations and one a column of weights. The usual single scale for all
         # activations (DynamicQuantizeMatMul) loses three times as much to the few large channels of a LayerNorm.
-        scale = np.maximum(np.abs(weight).max(axis=1), 1e-12) / _STEPS
-        quantised = np.round(weight.T / scale).astype(np.int8)
         rows, row_scale = self._quantise_rows(x)
-        product = self.node(
-            "MatMulIntegerToFloat",
-            rows,
-            self.constant(name, quantised),
-            self.constant("one", np.array(1, np.float32)),
-            self.constant(name + ".scale", scale.astype(np.float32)),
-            self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)),
-            self.constant(name + ".zero", np.zeros(scale.shape, np.int8)),
-            domain=MICROSOFT,
-        )
+        one = self.constant("one", np.array(1, np.float32))
+        product = self._product(rows, name, weight, one, self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)))
         return self.node("Mul", product, row_scale)
 
+    def _product(self, rows: str, name: str, weight: Array, scale: str, zero: str, *bias: str) -> str:
+        """Rows of 8 bits times a matrix that is put into 8 bits, as floats."""
+        columns = (np.maximum(np.abs(weight).max(axis=1), 1e-12) / _STEPS).astype(np.float32)
+        given = (
+            rows,
+            self.constant(name, np.round(weight.T / columns).astype(np.int8)),
+            scale,
+            self.constant(name + ".scale", columns),
+            zero,
+            self.constant(name + ".zero", np.zeros(columns.shape, np.int8)),
+        )
+        return self.node("MatMulIntegerToFloat", *given, *bias, domain=MICROSOFT)
+
     def _quantise_rows(self, x: str) -> tuple[str, str]:
-        if x not in self._quantised:  # query, key and value share one input
+        if x not in self._by_row:  # query, key and value share one input
             largest = self.node("ReduceMax", self.node("Abs", x), self.axes(-1), keepdims=1)
             step = self.node("Mul", largest, self.constant("step", np.array(1 / _STEPS, np.float32)))
             step = self.node("Max", step, self.constant("tiny", np.array(1e-12, np.float32)))
@@ -104,19 +133,22 @@ class Graph:
             zeros = self.node(
                 "Expand", self.constant("zero_point", np.array(_ZERO_POINT, np.uint8)), self.node("Shape", per_row)
             )
-            self._quantised[x] = (self.node("QuantizeLinear", x, per_row, zeros, axis=0), step)
-        return self._quantised[x]
+            self._by_row[x] = (self.node("QuantizeLinear", x, per_row, zeros, axis=0), step)
+        return self._by_row[x]
 
-    def model(self, inputs: list[str], output: str, width: int) -> ModelProto:
-        """Finish the graph, with int32 inputs of shape (1, tokens) and one output of shape (1, width)."""
+    def model(self, inputs: list[str], output: str, width: int, also: Iterable[str] = ()) -> ModelProto:
+        """Finish the graph, with int32 inputs of shape (1, tokens), one output of shape (1, width), and what it gives
+        besides, of two axes.
+        """
         from onnx import TensorProto, checker, helper
 
         self._nodes.append(helper.make_node("Identity", [output], ["output"]))
         takes: list[ValueInfoProto] = [
             helper.make_tensor_value_info(name, TensorProto.INT32, [1, "tokens"]) for name in inputs
         ]
-        gives = helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, width])
-        graph = helper.make_graph(self._nodes, "encoder", takes, [gives], list(self._constants.values()))
+        gives = [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, width])]
+        gives += [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None]) for name in also]
+        graph = helper.make_graph(self._nodes, "encoder", takes, gives, list(self._constants.values()))
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(MICROSOFT, 1)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="nacre")
         checker.check_model(model)

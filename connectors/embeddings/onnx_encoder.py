@@ -1,4 +1,4 @@
-"""Run an exported encoder: texts in, vectors out, on all cores, in bounded memory."""
+"""Run an exported encoder: texts in, vectors out, on the cores that it is given, in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,16 +21,22 @@ Output = TypeVar("Output")
 
 def in_parallel(work: Callable[[Input], Output], inputs: Sequence[Input]) -> list[Output]:
     """Do the work for each input, one a core at a time; in the order given."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, len(inputs))
+    workers = min(cores(), len(inputs))
     if workers <= 1:
         return [work(value) for value in inputs]
     with ThreadPoolExecutor(workers, thread_name_prefix="nacre-encoder") as pool:
         return list(pool.map(work, inputs))
 
 
-def open_session(path: Path) -> InferenceSession:
-    """Open an exported graph; its weights are mapped into memory, not read."""
+def cores() -> int:
+    """The cores of this process, or fewer where OMP_NUM_THREADS says so: Ray gives each of its workers its share."""
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(mine, max(1, int(told))) if told.isdecimal() else mine
+
+
+def open_session(graph: Path | bytes) -> InferenceSession:
+    """Open an exported graph; the weights of a file are mapped into memory, not read."""
     # Its Linux wheels report usage to Microsoft and keep a device id in the home directory, unless told not to before.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -40,7 +46,8 @@ def open_session(path: Path) -> InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.enable_mem_pattern = False  # every length would get a pattern of its own
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    given = graph if isinstance(graph, bytes) else str(graph)
+    return onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
 
 
 class OnnxEncoder:

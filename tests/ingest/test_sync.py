@@ -294,6 +294,13 @@ def test_a_large_document_is_told_by_its_name_and_goes_on_where_it_stopped(base,
     assert base.sync(source).embedded == len(before) + len(after) - 1  # what was kept is forgotten with the end
 
 
+def test_a_text_of_several_batches_is_embedded_once(base, embedder) -> None:
+    notes = [(f"m:{n}", f"A note on tides.\n\nNumber {n % 290}.") for n in range(400)]
+    report = base.sync(TextSource("m:", notes))
+    assert report.embedded == len(embedder.texts) == len(set(embedder.texts)) == 290
+    assert base.stats()["vectors"] == base.stats()["chunks"] == 400 and base.verify() == []
+
+
 def test_small_documents_do_not_wait_for_a_large_one(base) -> None:
     seen: list[Any] = []
     base.sync(TextSource("m:", [("m:a", "A note."), ("m:large", paragraphs(900, "thing"))]), on_progress=seen.append)

@@ -6,12 +6,11 @@ again elsewhere, and only the one who syncs writes.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +23,9 @@ from nacre.extras import need
 from nacre.store.encoder import Encoder
 from nacre.text.language import tr
 
-_LEAST = 32  # texts that are worth a task of their own
+Vectors = Callable[[], NDArray[np.float32]]
+"""What gives the vectors of some texts, a row each."""
+_TASK = 32  # texts of a task: worth sending, and short enough that documents are parsed in between
 
 
 class Parsers(Protocol):
@@ -46,8 +47,8 @@ class Runner(Protocol):
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
         """What reads documents until the end of the context."""
 
-    def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of some texts, a row each."""
+    def embed(self, encoder: Encoder, texts: Sequence[str]) -> Vectors:
+        """Have some texts embedded; others begin at once, this machine when it is asked for the vectors."""
 
 
 class Here(Runner):
@@ -58,8 +59,8 @@ class Here(Runner):
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
         return ParserPool(options=options)
 
-    def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
-        return encoder.documents(texts)
+    def embed(self, encoder: Encoder, texts: Sequence[str]) -> Vectors:
+        return partial(encoder.documents, texts)
 
 
 def runner_of(workers: str | None) -> Runner:
@@ -87,8 +88,8 @@ class OnRay(Runner, Parsers):
                     error=error,
                 )
                 raise KnowledgeBaseError(told, path=address) from error
-        self.workers = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
-        self.width = self.workers
+        self.width = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+        self.workers = 2 * self.width  # so that the next document is there before a node asks for it
         self._parse, self._embed = self.ray.remote(_parse), self.ray.remote(_embed)
 
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
@@ -103,13 +104,12 @@ class OnRay(Runner, Parsers):
             raise ParseError(told, uri=name)
         return from_data(told)
 
-    def embed(self, encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, encoder: Encoder, texts: Sequence[str]) -> Vectors:
         if not encoder.identity.get("named", True):
             raise UsageError(tr("An embedder that has no name cannot be sent to other machines; leave workers out."))
-        share = max(_LEAST, math.ceil(len(texts) / self.width))
-        parts = [list(texts[at : at + share]) for at in range(0, len(texts), share)]
-        done = [self._embed.remote(str(encoder.identity["id"]), part) for part in parts]
-        return np.concatenate([self._result(each) for each in done])
+        parts = [list(texts[at : at + _TASK]) for at in range(0, len(texts), _TASK)]
+        tasks = [self._embed.remote(str(encoder.identity["id"]), part) for part in parts]
+        return lambda: np.concatenate([self._result(task) for task in tasks])
 
     def _result(self, task: Any) -> Any:
         try:

@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
-from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +20,7 @@ from nacre.errors import NacreError, ParseError
 from nacre.ingest.archives import archive_of, may_be_archive, unpacked
 from nacre.ingest.ledger import Listing, Permissions, find_gone, list_sources
 from nacre.ingest.report import Progress, SyncReport
-from nacre.ingest.runner import Here, Parsers, Runner
+from nacre.ingest.runner import Here, Parsers, Runner, Vectors
 from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.calibration import calibrate, languages
 from nacre.store.encoder import Encoder, PlainTokeniser
@@ -41,7 +40,6 @@ from nacre.text.language import tr
 from nacre.text.titles import telling_name
 
 _BATCH = 128  # chunks that are embedded together
-_LARGE = 2 * _BATCH  # more than several small documents come to: a large one, kept batch by batch
 _AHEAD = 4  # documents read and parsed ahead, for each worker
 _COMMIT_SECONDS = 30.0  # how often a long sync shows its work to searches
 
@@ -63,6 +61,15 @@ class _Job:
 
 _Read = tuple[bytes, ParsedDocument | None]
 """A document that was read, by the hash of its content; None where that is the known one."""
+_Cut = list[tuple[DocumentState | None, DocumentRecord, list[ChunkRecord]]]
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """Documents whose chunks are being embedded: hashes of texts, and what gives their vectors."""
+
+    documents: _Cut
+    parts: Sequence[tuple[list[bytes], Vectors]] = ()
 
 
 class Syncer:
@@ -90,7 +97,8 @@ class Syncer:
         self.report = SyncReport()
         self._began = self._shown = time.monotonic()
         self._done = self._total = 0
-        self._batch: list[tuple[DocumentState | None, DocumentRecord, list[ChunkRecord]]] = []
+        self._cut_ones: _Cut = []
+        self._sent: _Sent | None = None
         self._reading: dict[str, threading.Lock] = {}
         self._moving: dict[bytes, list[DocumentState]] = {}
 
@@ -115,7 +123,7 @@ class Syncer:
         try:
             self._read_all(jobs)
             self._flush()
-            for state in chain.from_iterable(self._moving.values()):
+            for state in [state for states in self._moving.values() for state in states]:
                 self.session.delete(state.id)
                 self.report.deleted += 1
             self._cut_anew()
@@ -258,9 +266,9 @@ class Syncer:
         chunks = chunk(document.text, blocks, document.title, self.tokeniser, self.limit, name)
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
-        self._batch.append((known, document, [_record(document.text, one) for one in chunks]))
-        if sum(len(chunks) for _, _, chunks in self._batch) >= self._at_once:
-            self._flush()
+        self._cut_ones.append((known, document, [_record(document.text, one) for one in chunks]))
+        if sum(len(chunks) for _, _, chunks in self._cut_ones) >= self._at_once:
+            self._send()
 
     def _cut_anew(self) -> None:
         """Documents of all sources follow a changed chunk size, from what is stored of them."""
@@ -277,9 +285,20 @@ class Syncer:
         self._flush()
 
     def _flush(self) -> None:
-        batch, self._batch = self._batch, []
-        vectors = self._vectors([(document.uri, chunk) for _, document, chunks in batch for chunk in chunks])
-        for known, document, chunks in batch:
+        """Store all that was cut."""
+        self._send()
+        self._send()
+
+    def _send(self) -> None:
+        """Have embedded what was cut, and store meanwhile what was sent before."""
+        before, cut, self._cut_ones = self._sent, self._cut_ones, []
+        self._sent = self._embedded(cut, before) if cut else None
+        if before:
+            self._store(before)
+
+    def _store(self, sent: _Sent) -> None:
+        vectors = self._vectors(sent)
+        for known, document, chunks in sent.documents:
             if known and known.hash != document.hash:
                 self._keep(known)
             self.session.put(document, [replace(chunk, vector=vectors.get(chunk.hash)) for chunk in chunks])
@@ -299,26 +318,30 @@ class Syncer:
         superseded = SupersededText(old.version, old.audience, old.text)
         self.session.keep_version(known.id, superseded, self.store.settings().get("keep_versions", KEEP_VERSIONS))
 
-    def _vectors(self, chunks: Sequence[tuple[str, ChunkRecord]]) -> dict[bytes, bytes]:
-        """The vectors of all chunks; only texts that the catalog has no vector of are embedded."""
+    def _embedded(self, cut: _Cut, before: _Sent | None) -> _Sent:
+        """Begin to embed what the catalog has no vectors of, and will have none of when `before` is stored."""
         if self.encoder is None:
-            return {}
-        texts = {chunk.hash: embedded_text(chunk.context, chunk.text) for _, chunk in chunks}
+            return _Sent(cut)
+        texts = {chunk.hash: embedded_text(chunk.context, chunk.text) for *_, chunks in cut for chunk in chunks}
         known = self.catalog.vectors_of(list(texts))
-        new = [digest for digest in texts if digest not in known]
-        owners = {chunk.hash: uri for uri, chunk in chunks}
-        large = len(new) > _LARGE
-        step = self._at_once if large else _LARGE * self.runner.width
-        for at in range(0, len(new), step):
-            some = new[at : at + step]
-            if large:
-                self._tell(owners[some[0]], len(known) / len(texts))
-            matrix = self.runner.embed(self.encoder, [texts[digest] for digest in some]).astype("<f4")
-            vectors = {digest: row.tobytes() for digest, row in zip(some, matrix, strict=True)}
+        coming = {digest for part, _ in before.parts for digest in part} if before else ()
+        new = [digest for digest in texts if digest not in known and digest not in coming]
+        step = self._at_once if len(new) > 2 * self._at_once else max(1, len(new))  # a large document: bit by bit
+        parts = [new[at : at + step] for at in range(0, len(new), step)]
+        return _Sent(cut, [(part, self.runner.embed(self.encoder, [texts[one] for one in part])) for part in parts])
+
+    def _vectors(self, sent: _Sent) -> dict[bytes, bytes]:
+        """The vectors of documents that were sent, by the hash of the text."""
+        owners = {chunk.hash: document.uri for _, document, chunks in sent.documents for chunk in chunks}
+        known = self.catalog.vectors_of(list(owners)) if self.encoder else {}
+        for part, embedded in sent.parts:
+            if large := len(sent.parts) > 1:
+                self._tell(owners[part[0]], len(known) / len(owners))
+            vectors = {digest: row.tobytes() for digest, row in zip(part, embedded().astype("<f4"), strict=True)}
             if large:  # interrupted, it goes on from here
                 self.session.keep_vectors(vectors)
             known.update(vectors)
-            self.report.embedded += len(some)
+            self.report.embedded += len(part)
         return known
 
     def _step(self, uri: str) -> None:

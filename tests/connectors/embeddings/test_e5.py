@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.connectors.embeddings import cache, e5, load_embedder, local_encoder, locate
+from nacre.connectors.embeddings import cache, e5, load_embedder, local_encoder, locate, onnx_encoder, transformer
 from nacre.connectors.embeddings.checkpoint import load_tokenizer
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.packed import PackedFile
@@ -51,8 +51,24 @@ def test_a_question_lies_nearest_to_what_answers_it_in_whatever_language(embedde
 
 
 def test_8_bits_turn_little(embedder) -> None:
+    texts = [*TEXTS, "short", " ".join(TEXTS) * 8]
+    exact = load_embedder(precision="fp32").encode_documents(texts)  # type: ignore[attr-defined]
+    assert (exact * embedder.encode_documents(texts)).sum(axis=1).min() > 0.998
+
+
+def test_loud_channels_would_cost_as_much_again(embedder, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = load_embedder(precision="fp32").encode_documents(TEXTS)  # type: ignore[attr-defined]
-    assert (exact * embedder.encode_documents(TEXTS)).sum(axis=1).min() > 0.995
+
+    def loss(graph: object) -> float:
+        session = onnx_encoder.open_session(graph.SerializeToString())  # type: ignore[attr-defined]
+        tokens = [one.ids for one in embedder._read([embedder.document_prefix + text for text in TEXTS], 512)]
+        rows = [session.run(None, {"input_ids": np.array([ids], np.int32)})[0][0] for ids in tokens]
+        return float(1 - (np.array(rows) * exact).sum(axis=1).mean())
+
+    calibrated, spans = loss(embedder._graph("int8")), transformer._spans(embedder._checkpoint)
+    flat = {name: np.ones_like(span) for name, span in spans.items()}
+    monkeypatch.setattr(transformer, "_spans", lambda checkpoint: flat)
+    assert calibrated < 0.7 * loss(embedder._graph("int8"))
 
 
 def test_identity_names_the_file_the_prefixes_and_the_window(embedder) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nacre.connectors.embeddings import export, load_embedder
+from nacre.connectors.embeddings import export, load_embedder, onnx_encoder
 from nacre.connectors.embeddings.cache import cache_root, file_hash
 from nacre.connectors.embeddings.checkpoint import UnsupportedCheckpointError, load_tokenizer, read_checkpoint
 from nacre.connectors.embeddings.export import cache_name, choose_precision
@@ -266,3 +266,10 @@ def test_8_bits_where_the_processor_multiplies_them(
     monkeypatch.setattr(export.platform, "machine", lambda: machine)
     assert choose_precision("auto") == precision
     assert (choose_precision("int8"), choose_precision("fp32")) == ("int8", "fp32")
+
+
+@pytest.mark.parametrize(("told", "most"), [("1", 1), ("1,4", 1), ("0", 1), ("4096", 4096), ("many", 4096), ("", 4096)])
+def test_threads_are_as_many_as_the_variable_says(told: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert onnx_encoder.cores() == min(here, most)
