@@ -301,6 +301,13 @@ def test_a_text_of_several_batches_is_embedded_once(base, embedder) -> None:
     assert base.stats()["vectors"] == base.stats()["chunks"] == 400 and base.verify() == []
 
 
+def test_a_text_that_leaves_one_document_for_another_batch_keeps_its_vector(base) -> None:
+    base.sync(TextSource("m:", [("m:0", "Ebb and flow.")]))
+    notes = [("m:0", "Another."), *((f"m:{n}", f"Number {n}.") for n in range(1, 200)), ("m:last", "Ebb and flow.")]
+    base.sync(TextSource("m:", notes))
+    assert base.stats()["vectors"] == base.stats()["chunks"] == 201 and base.verify() == []
+
+
 def test_small_documents_do_not_wait_for_a_large_one(base) -> None:
     seen: list[Any] = []
     base.sync(TextSource("m:", [("m:a", "A note."), ("m:large", paragraphs(900, "thing"))]), on_progress=seen.append)

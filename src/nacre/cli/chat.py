@@ -11,7 +11,7 @@ from typing import Annotated
 from typer import Option
 
 from nacre.cli.knowledge import StrictFlag, answering, opened, show_answer
-from nacre.cli.output import AsOption, KbOption, ModelOption, command, console, folder, progress, say
+from nacre.cli.output import AsOption, KbOption, ModelOption, command, console, named, progress, say
 from nacre.text.hygiene import clean_text
 from nacre.text.language import N_, tr
 
@@ -58,9 +58,7 @@ def _help() -> str:
 
 @command("demo", N_("Build the sample knowledge base and ask it."))
 def demo(
-    kb: Annotated[Path, Option("--kb", parser=folder, metavar="<path>", help=tr("Where to build it."))] = Path(
-        ".demo/kb"
-    ),
+    kb: Annotated[str, Option("--kb", parser=named, metavar="<place>", help=tr("Where to build it."))] = (".demo/kb"),
     quiet: Annotated[bool, Option("--quiet", help=tr("Build it and ask nothing."))] = False,
 ) -> None:
     from nacre.eval.sample import sample_folder
@@ -80,7 +78,7 @@ def demo(
     told = tr(
         "[bold]{documents}[/] documents, [bold]{chunks}[/] chunks in {kb} ({embedded} embedded now, {time:.1f} s).",
         **base.stats(),
-        kb=kb,
+        kb=base.place,
         embedded=report.embedded,
         time=time.perf_counter() - began,
     )
@@ -92,6 +90,6 @@ def demo(
     out.print(tr("\n[dim]Answered by {name}.[/] Next:", name=name))
     found = shutil.which("nacre")  # by its name where the shell finds it, else as it was called
     nacre = "nacre" if found and Path(found).resolve() == Path(sys.argv[0]).resolve() else sys.argv[0]
-    say(f'  {nacre} ask "{tr("Who approves travel?")}" --kb {kb}')
+    say(f'  {nacre} ask "{tr("Who approves travel?")}" --kb {base.place}')
     say(f"  {nacre} sync ~/Documents --kb my-kb && {nacre} chat --kb my-kb")
     say("  OPENAI_API_KEY=…  or  --model dashscope:qwen-plus")

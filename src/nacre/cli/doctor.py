@@ -10,22 +10,31 @@ from typing import Annotated, Any
 from typer import Option
 
 from nacre import __version__
-from nacre.cli.output import JsonFlag, command, console, folder, print_json
+from nacre.cli.output import JsonFlag, command, console, named, print_json
 from nacre.errors import NacreError, UsageError
 from nacre.text.language import N_, tr, user_language
 
-_PACKAGES = "langchain-core faiss-cpu tantivy onnxruntime rapidocr langchain-openai transformers torch mcp fastapi"
+_PACKAGES = (
+    "langchain-core faiss-cpu tantivy onnxruntime rapidocr langchain-openai transformers torch mcp fastapi psycopg"
+    " qdrant-client ray"
+)
 
 
 @command("doctor", N_("Show what works here: sandbox, models, embedder, versions."))
 def doctor(
     kb: Annotated[
-        Path | None,
-        Option("--kb", parser=folder, metavar="<path>", help=tr("A folder whose files' permissions to look at.")),
+        str | None,
+        Option(
+            "--kb",
+            parser=named,
+            metavar="<place>",
+            help=tr("A folder whose files' permissions to look at, or postgresql://… whose servers."),
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     from nacre.reasoning.sandbox import doctor as sandbox_doctor
+    from nacre.store.places import is_postgres, shown
     from nacre.system.files import wide_report
 
     report: dict[str, Any] = {
@@ -38,9 +47,14 @@ def doctor(
         "parsers": _parsers(),
     }
     if kb is not None:
-        if not kb.is_dir():
-            raise UsageError(tr("There is no folder {kb}.", kb=kb))
-        report["files"] = wide_report(kb)
+        if is_postgres(kb):
+            from nacre.store.postgres.doctor import examine
+
+            report["servers"] = examine(kb)
+        elif not Path(kb).is_dir():
+            raise UsageError(tr("There is no folder {kb}.", kb=shown(kb)))
+        else:
+            report["files"] = wide_report(Path(kb))
         report["languages"] = _languages(kb)
     if as_json:
         return print_json(report)
@@ -121,7 +135,7 @@ def _parsers() -> list[dict[str, Any]]:
     return [*walls, {"name": "ocr", "active": ocr.installed(), "detail": told}]
 
 
-def _languages(kb: Path) -> Any:
+def _languages(kb: str) -> Any:
     """Which languages a knowledge base holds and whether its own embedder reads them."""
     from nacre.retrieval.knowledge_base import KnowledgeBase
 

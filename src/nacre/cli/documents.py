@@ -325,7 +325,9 @@ def reembed(
     with bar(as_json, tr("Embedding")) as show:
         report = base.reembed(embedder, on_progress=show)
     told = tr(
-        "{chunks} chunks embedded by {embedder} in {seconds} s. Back: nacre reembed --undo --kb {kb}", **report, kb=kb
+        "{chunks} chunks embedded by {embedder} in {seconds} s. Back: nacre reembed --undo --kb {kb}",
+        **report,
+        kb=base.place,
     )
     tell(as_json, report, told)
     if not as_json and report["found_before"] is not None:

@@ -6,6 +6,7 @@ again elsewhere, and only the one who syncs writes.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from nacre.documents import Options, ParsedDocument, ParserPool
 from nacre.documents.document import from_data, to_data
-from nacre.errors import KnowledgeBaseError, NacreError, ParseError, UsageError
+from nacre.errors import EmbedderMismatchError, KnowledgeBaseError, NacreError, ParseError, UsageError
 from nacre.extras import need
 from nacre.store.encoder import Encoder
 from nacre.text.language import tr
@@ -108,16 +109,17 @@ class OnRay(Runner, Parsers):
         if not encoder.identity.get("named", True):
             raise UsageError(tr("An embedder that has no name cannot be sent to other machines; leave workers out."))
         parts = [list(texts[at : at + _TASK]) for at in range(0, len(texts), _TASK)]
-        tasks = [self._embed.remote(str(encoder.identity["id"]), part) for part in parts]
+        tasks = [self._embed.remote(json.dumps(encoder.identity), part) for part in parts]
         return lambda: np.concatenate([self._result(task) for task in tasks])
 
     def _result(self, task: Any) -> Any:
         try:
             return self.ray.get(task)
-        except self.ray.exceptions.RayError as error:
-            told = tr(
-                "A node of the cluster failed ({error}). What was stored is safe; sync again.", error=str(error)[-300:]
-            )
+        except (self.ray.exceptions.RayError, ConnectionError) as error:
+            if isinstance(reason := getattr(error, "cause", None), NacreError):
+                raise reason from None
+            said = " ".join(str(reason or error).split())[:300]
+            told = tr("A node of the cluster failed ({error}). What was stored is safe; sync again.", error=said)
             raise KnowledgeBaseError(told, path="ray") from error
 
 
@@ -127,10 +129,19 @@ def _pool(**options: Any) -> ParserPool:
 
 
 @cache
-def _encoder(name: str) -> Encoder:
-    from nacre.store.embedders import embedder_named
+def _encoder(identity: str) -> Encoder:
+    from nacre.store.embedders import embedder_named, same_embedder
 
-    return Encoder(embedder_named(name))
+    asked = json.loads(identity)
+    encoder = Encoder(embedder_named(asked["id"]))
+    if not same_embedder(encoder.identity, asked):
+        raise EmbedderMismatchError(
+            tr(
+                "A node of the cluster has another {name} than this machine. Install the same Nacre there.",
+                name=asked["id"],
+            )
+        )
+    return encoder
 
 
 def _parse(data: bytes, name: str, mime: str | None, options: dict[str, Any]) -> Any:
@@ -141,6 +152,6 @@ def _parse(data: bytes, name: str, mime: str | None, options: dict[str, Any]) ->
         return error.message
 
 
-def _embed(name: str, texts: list[str]) -> NDArray[np.float32]:
+def _embed(identity: str, texts: list[str]) -> NDArray[np.float32]:
     """On a node."""
-    return _encoder(name).documents(texts)
+    return _encoder(identity).documents(texts)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -66,9 +66,10 @@ _Cut = list[tuple[DocumentState | None, DocumentRecord, list[ChunkRecord]]]
 
 @dataclass(frozen=True)
 class _Sent:
-    """Documents whose chunks are being embedded: hashes of texts, and what gives their vectors."""
+    """Documents whose chunks are being embedded: the vectors that were there, and what gives those of other hashes."""
 
     documents: _Cut
+    known: Mapping[bytes, bytes] = field(default_factory=dict)
     parts: Sequence[tuple[list[bytes], Vectors]] = ()
 
 
@@ -110,7 +111,6 @@ class Syncer:
             # What is read in another way is not the same document any more.
             seen.items[uri] = scope, replace(item, stamp=item.stamp and item.stamp + self.options.mark)
         states = {state.uri: state for state in self.catalog.states()}
-        self._total = len(seen.items)
         jobs = []
         for scope, item in self._unpacked(seen, states):
             known = states.get(item.uri)
@@ -189,8 +189,7 @@ class Syncer:
 
     def _moved(self, job: _Job, digest: bytes) -> bool:
         """Whether this new document is one that left another place; it keeps its number and its chunks."""
-        leaving = self._moving.get(digest)
-        if not leaving:
+        if not (leaving := self._moving.get(digest)):
             return False
         state = leaving.pop()
         title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
@@ -320,24 +319,26 @@ class Syncer:
 
     def _embedded(self, cut: _Cut, before: _Sent | None) -> _Sent:
         """Begin to embed what the catalog has no vectors of, and will have none of when `before` is stored."""
-        if self.encoder is None:
+        if (encoder := self.encoder) is None:
             return _Sent(cut)
         texts = {chunk.hash: embedded_text(chunk.context, chunk.text) for *_, chunks in cut for chunk in chunks}
-        known = self.catalog.vectors_of(list(texts))
+        known = self.catalog.vectors_of(list(texts))  # now: to store what is `before` may take some out
         coming = {digest for part, _ in before.parts for digest in part} if before else ()
         new = [digest for digest in texts if digest not in known and digest not in coming]
         step = self._at_once if len(new) > 2 * self._at_once else max(1, len(new))  # a large document: bit by bit
         parts = [new[at : at + step] for at in range(0, len(new), step)]
-        return _Sent(cut, [(part, self.runner.embed(self.encoder, [texts[one] for one in part])) for part in parts])
+        embed = self.runner.embed
+        return _Sent(cut, known, [(part, embed(encoder, [texts[one] for one in part])) for part in parts])
 
     def _vectors(self, sent: _Sent) -> dict[bytes, bytes]:
         """The vectors of documents that were sent, by the hash of the text."""
         owners = {chunk.hash: document.uri for _, document, chunks in sent.documents for chunk in chunks}
-        known = self.catalog.vectors_of(list(owners)) if self.encoder else {}
-        for part, embedded in sent.parts:
+        stored = [digest for digest in owners if digest not in sent.known] if self.encoder else []
+        known = {**sent.known, **self.catalog.vectors_of(stored)}
+        for part, vectors_of in sent.parts:
             if large := len(sent.parts) > 1:
                 self._tell(owners[part[0]], len(known) / len(owners))
-            vectors = {digest: row.tobytes() for digest, row in zip(part, embedded().astype("<f4"), strict=True)}
+            vectors = {digest: row.tobytes() for digest, row in zip(part, vectors_of().astype("<f4"), strict=True)}
             if large:  # interrupted, it goes on from here
                 self.session.keep_vectors(vectors)
             known.update(vectors)
@@ -375,8 +376,7 @@ def _parse(
         if not text.strip():
             raise ParseError(tr("it holds no text"), uri=item.uri)
         return ParsedDocument(text=text, title=item.title, mime="text/plain", blocks=())
-    if isinstance(content, str):
-        raw = clean_text(content).encode("utf-8")
+    raw = clean_text(content).encode("utf-8") if isinstance(content, str) else raw
     return parsers.parse(raw, name=_name(item.uri), mime=item.mime or None, on_page=on_page)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _POSTGRES = ("postgresql", "postgres")
+_KEYWORDS = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|service|passfile)\s*=", re.IGNORECASE)
+"""How libpq's other form begins, `host=… dbname=…`, which is no place."""
 
 
 def open_store(place: str | Path, embedder: str | Embeddings | None, create: bool) -> tuple[Store, Encoder | None]:
@@ -62,13 +64,19 @@ def scheme_of(place: str | Path) -> str:
     return found.group(1).lower() if found else ""
 
 
+def is_postgres(place: str | Path) -> bool:
+    """Whether a place is in PostgreSQL."""
+    return scheme_of(place) in _POSTGRES
+
+
 def shown(place: str | Path) -> str:
     """A place as people may see it: without a password."""
-    if scheme_of(place) in _POSTGRES:
+    if is_postgres(place):
         from nacre.store.postgres.address import parse_address
 
         return parse_address(str(place)).shown
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1@", str(place))
+    text = re.sub(r"(//[^/@:]*):[^@]*@", r"\1@", str(place))
+    return f"{text.split('=')[0]}=…" if _KEYWORDS.match(text) else text
 
 
 def within(place: str, base: str) -> str:
@@ -146,4 +154,6 @@ def _folder(place: str | Path) -> Path:
     expect(place, "path", str, os.PathLike)
     if not str(place):
         raise UsageError(tr("The folder of the knowledge base is empty. Name one."))
+    if _KEYWORDS.match(str(place)):
+        raise UsageError(tr("A database is written as postgresql://USER@HOST/DATABASE?base=NAME, its password apart."))
     return Path(place)

@@ -98,12 +98,13 @@ def make(
         raise UsageError(tr("--follow-ups writes conversations; --two-documents and --paraphrases do not go with it."))
     common: Any = {"count": count, "model": load_model(model) if model else None}
     made: Sequence[Made | Talk]
+    base = opened(kb)
     with bar(as_json, tr("Making questions")) as show:
         if follow_ups:
-            made = make_conversations(opened(kb), **common, on_progress=show)
+            made = make_conversations(base, **common, on_progress=show)
         else:
             more: Any = {"unanswerable": unanswerable, "two_documents": two_documents, "paraphrases": paraphrases}
-            made = make_questions(opened(kb), **common, **more, on_progress=show)
+            made = make_questions(base, **common, **more, on_progress=show)
     save_questions(made, out)
     kinds = dict(Counter(question.kind for question in made))
     if as_json:
@@ -111,7 +112,7 @@ def make(
         return print_json({"questions": len(made), "kinds": kinds, "languages": languages, "file": str(out)})
     said = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
     say(tr("{count} questions ({said}) in {out}.", count=len(made), said=said, out=out))
-    hint = f"nacre eval {'chat' if follow_ups else 'answers'} --data {out} --kb {kb}"
+    hint = f"nacre eval {'chat' if follow_ups else 'answers'} --data {out} --kb {base.place}"
     return say((tr("Read them through, then: ") + hint, "dim"))
 
 

@@ -19,8 +19,8 @@ from nacre.cli.output import (
     JsonFlag,
     command,
     console,
-    folder,
     folder_to_write,
+    named,
     print_json,
     progress,
     say,
@@ -178,7 +178,7 @@ def _hosted(
 def check(
     adapter: _Adapter,
     data: Annotated[Path, Option("--data", help=tr("The rows; those held out are asked."))],
-    kb: Annotated[Path | None, Option("--kb", parser=folder, metavar="<path>", help=tr("Ask over it too."))] = None,
+    kb: Annotated[str | None, Option("--kb", parser=named, metavar="<place>", help=tr("Ask over it too."))] = None,
     suites: Annotated[str, Option("--suites", help="answers,refusal,sample")] = "answers,refusal,sample",
     limit: Limit = 40,
     out: OutOption = None,

@@ -11,7 +11,7 @@ from typer import Option
 
 from nacre.cli.evaluation.reports import FileOption, bar
 from nacre.cli.knowledge import opened
-from nacre.cli.output import JsonFlag, KbOption, command, folder, folder_to_write, print_json, say, tell, warn
+from nacre.cli.output import JsonFlag, KbOption, OptionalKb, command, folder_to_write, print_json, say, tell, warn
 from nacre.errors import UsageError
 from nacre.text.language import N_, listed, tr
 
@@ -25,7 +25,6 @@ ExcludeOption = Annotated[
     Option("--exclude", help=tr("A question set that is measured on: none of its questions is trained on.")),
 ]
 _Files = Annotated[list[Path] | None, Option("--questions", help=tr("A question set given up for training."))]
-_Kb = Annotated[Path | None, Option("--kb", parser=folder, metavar="<path>", help=tr("Folder of the knowledge base."))]
 _Server = Annotated[
     str | None,
     Option("--server", help=tr("Where a server's feedback and traces are: a data folder, or postgresql://….")),
@@ -36,7 +35,7 @@ _Imported = Annotated[list[Path] | None, Option("--import", help=tr("Rows of alp
 @command("finetune data", N_("Make rows from a knowledge base, feedback and question sets."))
 def data(
     out: FileOption,
-    kb: _Kb = None,
+    kb: OptionalKb = None,
     count: Annotated[int, Option("--count", min=0, help=tr("How many questions to make."))] = 100,
     form: Annotated[str, Option("--form", help="answers, pairs, thumbs")] = "answers",
     refusals: Annotated[float, Option("--refusals", min=0, max=0.9, help=tr("Share of refusals."))] = 0.35,
@@ -62,7 +61,7 @@ def data(
     if form not in FORMS:
         raise UsageError(tr("There is no form {form!r}; there are {known}.", form=form, known=listed(FORMS)))
     if kb is None and not imported:
-        raise UsageError(tr("Give --kb FOLDER, or --import FILE."))
+        raise UsageError(tr("Give --kb PLACE, or --import FILE."))
     measured, built, problems, knowledge = asked_in(exclude), Built(), list[str](), opened(kb) if kb else None
     if knowledge and form != "thumbs" and (count or questions):
         with bar(as_json, tr("Making questions")) as show:
@@ -143,7 +142,8 @@ def encoder(
 ) -> None:
     from nacre.finetuning.encoder import pairs_of, tune_encoder
 
-    pairs = pairs_of(opened(kb), given(questions), seed)
+    knowledge = opened(kb)
+    pairs = pairs_of(knowledge, given(questions), seed)
     with bar(as_json, tr("Training")) as show:
         done = tune_encoder(
             pairs, out, embedder=base, steps=steps, seed=seed, on_progress=lambda step, all, *_: show(step, all)
@@ -151,7 +151,7 @@ def encoder(
     low, high = done.interval
     figures = f"nDCG@10 {done.ndcg_before:.3f} → {done.ndcg_after:.3f} [{low:+.3f}, {high:+.3f}]"
     told = (
-        tr("Kept: {out}. Use it: nacre reembed --kb {kb} --embedder {out}", out=out, kb=kb)
+        tr("Kept: {out}. Use it: nacre reembed --kb {kb} --embedder {out}", out=out, kb=knowledge.place)
         if done.kept
         else tr("Search does not surely gain on documents held out; nothing is kept.")
     )

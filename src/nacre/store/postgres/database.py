@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import threading
@@ -24,6 +25,8 @@ _WAIT_S = 5.0  # for one of them to be free, and for a server to answer
 _AWAY_S = 1.0  # for which a server that was away is not asked again
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A server that is gone without a word is noticed after half a minute, and its locks are free then.
+# What the pool tells is told again in our words; it goes to whoever collects logs, not between them.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 _KEEP_ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 
 
@@ -249,11 +252,8 @@ class Database:
         return KnowledgeBaseError(tr("{place}: PostgreSQL refuses ({why}).", **facts), path=place)
 
     def _without_password(self, text: str) -> str:
-        from urllib.parse import unquote, urlsplit
-
-        for url in (self.address.primary, self.address.replica):
-            if secret := urlsplit(url).password:
-                text = text.replace(secret, "…").replace(unquote(secret), "…")
+        for secret in sorted(self.address.secrets, key=len, reverse=True):
+            text = text.replace(secret, "…")
         return text
 
 

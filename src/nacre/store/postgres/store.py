@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from nacre.store.qdrant.arms import Arms
 
-_LEAST_SERVER, _LEAST_VECTOR = 140_000, (0, 8)
+LEAST_SERVER, LEAST_VECTOR = 140_000, (0, 8)
+"""Versions of PostgreSQL, as it numbers them, and of pgvector."""
 
 
 class PostgresView(NamedTuple):
@@ -209,6 +210,11 @@ def _make(db: Database, encoder: Encoder | None) -> dict[str, Any]:
     return manifest
 
 
+def is_old(vector: str | None) -> bool:
+    """Whether pgvector is missing, or of a version that is too old."""
+    return vector is None or tuple(map(int, vector.split(".")[:2])) < LEAST_VECTOR
+
+
 def _check_server(db: Database) -> None:
     """Refuse a server that is too old, or lacks pgvector and does not let us add it."""
     version, found, available = db.rows(
@@ -217,13 +223,13 @@ def _check_server(db: Database) -> None:
         " (SELECT default_version FROM pg_available_extensions WHERE name = 'vector')"
     )[0]
     shown = db.address.shown
-    if version < _LEAST_SERVER:
+    if version < LEAST_SERVER:
         raise KnowledgeBaseError(
             tr("{place} is PostgreSQL {version}; Nacre needs 14 or later.", place=shown, version=version // 10000),
             path=shown,
         )
     there = found or available
-    if there is None or tuple(map(int, there.split(".")[:2])) < _LEAST_VECTOR:
+    if is_old(there):
         raise KnowledgeBaseError(
             tr(
                 "{place} has no pgvector 0.8 or later (found: {found}). Install it on the server, then let its owner "

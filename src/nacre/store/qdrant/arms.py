@@ -132,6 +132,22 @@ class Arms:
                 engine.put(points)
         return started._replace(generation=generation, factor=factor, open=False)
 
+    def version(self) -> str:
+        """Of Qdrant."""
+        return self._ours().version()
+
+    def behind(self, connection: Any) -> str:
+        """What to say of a collection that does not stand where the truth does; empty for one that does."""
+        said, (token, generation) = _said(self._ours()), _stand(connection)
+        if said[:2] == (token, generation) and not said.open:
+            return ""
+        return tr(
+            "{place} is behind: generation {found} of {wanted}. PostgreSQL answers alone until the next sync.",
+            place=self.address.shown,
+            found=said.generation,
+            wanted=generation,
+        )
+
     def problems(self, rights: Mapping[int, int], connection: Any) -> list[str]:
         """What differs from the truth: a line each.
 
@@ -140,16 +156,9 @@ class Arms:
         """
         place = self.address.shown
         engine = self._ours()
-        said, (token, generation) = _said(engine), _stand(connection)
-        if not rights and not said.token:  # nothing was ever stored
+        if not rights and not _said(engine).token:  # nothing was ever stored
             return []
-        if said[:2] != (token, generation) or said.open:
-            told = tr(
-                "{place} is behind: generation {found} of {wanted}. PostgreSQL answers alone until the next sync.",
-                place=place,
-                found=said.generation,
-                wanted=generation,
-            )
+        if told := self.behind(connection):
             return [told]
         found = engine.rows()
         counts = (len(rights.keys() - found.keys()), len(found.keys() - rights.keys()))

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ class EdgeEngine(Engine):
     @property
     def _shard(self) -> Any:
         return _open[self._folder][0]
+
+    def version(self) -> str:
+        return version("qdrant-edge-py")
 
     def check(self) -> bool:
         return self._shard is not None

@@ -32,6 +32,9 @@ class Point(NamedTuple):
 class Engine(Protocol):
     """One collection."""
 
+    def version(self) -> str:
+        """Of Qdrant; raises where it is away."""
+
     def check(self) -> bool:
         """Whether the collection is there; raises where it holds something else."""
 

@@ -36,9 +36,13 @@ class HttpEngine(Engine):
             check_compatibility=False,  # it warns only; `check` refuses
         )
 
-    def check(self) -> bool:
+    def version(self) -> str:
         with self._our_errors():
-            version = str(self._client.info().version)
+            return str(self._client.info().version)
+
+    def check(self) -> bool:
+        version = self.version()
+        with self._our_errors():
             if tuple(map(int, re.findall(r"\d+", version)[:2])) < _LEAST:
                 raise KnowledgeBaseError(
                     tr("{place} is Qdrant {version}; Nacre needs 1.10 or later.", place=self.shown, version=version),
