@@ -274,6 +274,38 @@ class StoreTests:
             assert said == {chunk: pytest.approx(1.0)} and number
             assert view.words.said(["nowhere"], [chunk]) == {} and not view.words.search("", 5).scores
 
+    def test_vectors_of_another_embedder_take_the_place_of_the_old_at_once(self, store: OpenStore) -> None:
+        """Made beside them, gone on with, seen by every opening in one step, and taken back in one."""
+        one, other = store(), store()
+        _fill(one, 40)
+        old, turn, identity = one.embedder, one.turn, {**(one.embedder or {}), "id": "another", "dim": 8}
+        everybody = sorted(one.catalog.audiences())
+        with one.writing() as session:
+            shadow = session.shadow(identity)
+            while some := shadow.lacking(7):
+                shadow.keep({number: _vector(text)[:8].tobytes() for number, _, text in some})
+                shadow = session.shadow(identity)
+            assert shadow.left() == 0
+            with other.view() as view:
+                assert view.turn == turn and view.vectors and len(view.vectors.search(_vector("x"), 5)) == 5
+            session.switch(shadow, identity)
+        for each in (other, one):
+            with each.view() as view:
+                assert view.turn == turn + 1 and each.embedder == identity and view.vectors
+                number, text = each.catalog.sample(1)[0]
+                asked = _vector(text)[:8]
+                nearest = view.vectors.search(asked, 1, everybody)
+                assert [n for n, _ in nearest] == [number] and view.vectors.spread(asked) and view.vectors.means()
+                assert view.vectors.search(asked, 5, [max(everybody) + 1]) == []
+                assert view.words.search(text, 1).scores
+            assert each.verify() == [], each.verify()
+        with other.writing() as session:
+            session.undo_switch()
+        with one.view() as view:
+            assert view.turn == turn + 2 and one.embedder == old and view.vectors
+            assert len(view.vectors.search(_vector("x"), 5)) == 5
+        assert one.verify() == []
+
     def test_an_empty_place_answers(self, store: OpenStore) -> None:
         """With nothing."""
         one = store()

@@ -85,7 +85,8 @@ def _arms(db: Database, address: Address) -> Iterator[Row]:
 
         manifest = manifest_of(db)
         embedder = (manifest or {}).get("embedder")
-        arms = Arms(address.arms, int(embedder["dim"]) if embedder else None)
+        turn = int(db.rows("SELECT coalesce(max(value), '0') FROM meta WHERE key = 'turn'")[0][0]) if manifest else 0
+        arms = Arms(address.arms, int(embedder["dim"]) if embedder else None, turn)
         try:
             version = arms.version()
             if manifest:

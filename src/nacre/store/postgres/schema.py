@@ -67,7 +67,12 @@ def creation(dim: int | None) -> str:
     Args:
         dim: length of its vectors; None for words only.
     """
-    return _FIRST.format() + (_VECTORS.format(dim=int(dim)) if dim else "")
+    return _FIRST.format() + (vectors(dim) if dim else "")
+
+
+def vectors(dim: int) -> str:
+    """The statements that make the tables of vectors of that length."""
+    return _VECTORS.format(dim=int(dim))
 
 
 def graph(dim: int) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nacre.errors import KnowledgeBaseError, UsageError
@@ -17,6 +18,7 @@ from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.database import Database
 from nacre.store.postgres.keyword_index import SqlKeywordIndex
 from nacre.store.postgres.lock import alone, take
+from nacre.store.postgres.shadow import TURN
 from nacre.store.postgres.vector_index import KeptMoments, PgVectorIndex
 from nacre.store.postgres.write_session import PostgresSession
 from nacre.store.protocol import Store
@@ -40,59 +42,110 @@ class PostgresView(NamedTuple):
     turn: int = 0
 
 
+class Standing(NamedTuple):
+    """Whose vectors a base has.
+
+    Args:
+        turn: how often it was given those of another embedder.
+        dim: their length; None for words only.
+        arms: where both arms of a search are, beside the truth.
+    """
+
+    turn: int
+    embedder: dict[str, Any] | None
+    dim: int | None
+    arms: Arms | None
+
+
 class PostgresStore(Store):
     """A base in a schema of its own: see `nacre.store.protocol.Store`."""
 
-    def __init__(self, address: Address, db: Database, embedder: dict[str, Any] | None) -> None:
-        self.address, self.db = address, db
+    def __init__(self, address: Address, db: Database, embedder: dict[str, Any] | None, turn: int) -> None:
+        self.address, self.db, self._turning = address, db, threading.Lock()
         self.place = address.shown
-        self.embedder, self.turn = embedder, 0  # it keeps the embedder that it was made with
         self.catalog = PostgresCatalog(db)
         self._moments = KeptMoments()
-        self._dim = int(embedder["dim"]) if embedder else None
-        self._arms: Arms | None = None
-        if address.arms:
+        self._turns = [self._standing(turn, embedder)]
+        if self._arms:
+            self._arms.check()
+
+    def _standing(self, turn: int, embedder: dict[str, Any] | None) -> Standing:
+        dim, arms = int(embedder["dim"]) if embedder else None, None
+        if self.address.arms:
             from nacre.store.qdrant.arms import Arms
 
-            self._arms = Arms(address.arms, self._dim)
-            self._arms.check()
+            arms = Arms(self.address.arms, dim, turn)
+        return Standing(turn, embedder, dim, arms)
+
+    @property
+    def turn(self) -> int:  # type: ignore[override]  # another process may have changed it
+        return self._turns[-1].turn
+
+    @property
+    def embedder(self) -> dict[str, Any] | None:  # type: ignore[override]
+        """Identity of the embedder whose vectors are searched now."""
+        return self._turns[-1].embedder
+
+    @property
+    def _arms(self) -> Arms | None:
+        return self._turns[-1].arms
+
+    def _follow(self, connection: Any) -> Standing | None:
+        """Whose vectors the connection sees; None for some from before those that this process has seen."""
+        row = connection.execute("SELECT value::int FROM meta WHERE key = %s", (TURN,)).fetchone()
+        turn = row[0] if row else 0
+        with self._turning:
+            if turn > self.turn:
+                manifest = connection.execute("SELECT manifest FROM state").fetchone()[0]
+                self._turns.append(self._standing(turn, json.loads(manifest)["embedder"]))
+            now = self._turns[-1]
+        return now if now.turn == turn else None
 
     @contextmanager
     def view(self) -> Iterator[PostgresView]:
-        with self.db.read(anywhere=True) as connection:
+        with ExitStack() as stack:
+            anywhere = True
+            connection = stack.enter_context(self.db.read(anywhere=True))
+            while (now := self._follow(connection)) is None:  # a replica that has not heard of it
+                stack.close()
+                anywhere = False
+                connection = stack.enter_context(self.db.read())
             open_now = [connection]
 
             def look() -> AbstractContextManager[Any]:
-                return nullcontext(open_now[0]) if open_now else self.db.read(anywhere=True)
+                return nullcontext(open_now[0]) if open_now else self.db.read(anywhere=anywhere)
 
             try:
-                yield self._view(look)
+                yield self._view(look, now)
             finally:
                 open_now.clear()
 
-    def _view(self, look: Callable[[], AbstractContextManager[Any]]) -> PostgresView:
+    def _view(self, look: Callable[[], AbstractContextManager[Any]], now: Standing) -> PostgresView:
         graph = self.address.index == "hnsw"
-        if self._arms is None:
-            vectors = PgVectorIndex(look, graph, self._moments) if self._dim else None
-            return PostgresView(SqlKeywordIndex(look, self.address.words != "sql"), vectors)
+        if now.arms is None:
+            vectors = PgVectorIndex(look, graph, self._moments) if now.dim else None
+            return PostgresView(SqlKeywordIndex(look, self.address.words != "sql"), vectors, now.turn)
         from nacre.store.qdrant.indexes import QdrantKeywordIndex, QdrantVectorIndex
 
-        near = QdrantVectorIndex(look, graph, self._moments, self._arms) if self._dim else None
-        return PostgresView(QdrantKeywordIndex(look, self._arms), near)
+        near = QdrantVectorIndex(look, graph, self._moments, now.arms) if now.dim else None
+        return PostgresView(QdrantKeywordIndex(look, now.arms), near, now.turn)
 
     @contextmanager
     def writing(self, scopes: Sequence[str] = ()) -> Iterator[PostgresSession]:
         self.check_writable()
         with self.db.alone() as connection:
-            graph = schema.graph(self._dim) if self.address.index == "hnsw" and not self._arms and self._dim else []
             fences = take(connection, self.address, scopes)
-            extension = self.address.words != "sql" and not self._arms
-            session = PostgresSession(connection, fences, self._dim, self.place, graph, self._push, extension)
+            self._follow(connection)
+            graph, extension = self.address.index == "hnsw", self.address.words != "sql"
+            session = PostgresSession(connection, fences, self._turns[-1].dim, self.place, self._push)
+            if not self.address.arms:
+                session.graph, session.extension = graph, extension
             session.follow_rules(self.catalog)
             yield session
 
     def _push(self, connection: Any, remember: Callable[[str, str], object]) -> None:
         """Let the arms elsewhere follow, where there are any: one who writes at a time."""
+        self._follow(connection)
         if self._arms:
             with alone(connection, self.address, "arms"):
                 self._arms.catch_up(connection, remember)
@@ -135,11 +188,14 @@ class PostgresStore(Store):
     def verify(self) -> list[str]:
         from nacre.store.postgres.verify import find_problems
 
-        found = find_problems(self.catalog, self._dim)
-        if self._arms:
+        with self.db.read() as connection:
+            self._follow(connection)
+        now = self._turns[-1]
+        found = find_problems(self.catalog, now.dim)
+        if now.arms:
             query = "SELECT c.id, d.audience FROM chunks c JOIN documents d ON d.id = c.document"
             with self.db.read() as connection:
-                found += self._arms.problems(dict(connection.execute(query).fetchall()), connection)
+                found += now.arms.problems(dict(connection.execute(query).fetchall()), connection)
         return found
 
     def rebuild(self) -> None:
@@ -147,8 +203,9 @@ class PostgresStore(Store):
             session.rebuild(self.catalog)
 
     def close(self) -> None:
-        if self._arms:
-            self._arms.close()
+        for standing in self._turns:
+            if standing.arms:
+                standing.arms.close()
         self.db.close()
 
 
@@ -165,9 +222,11 @@ def open_postgres(place: str, embedder: str | Embeddings | None, create: bool) -
         encoder = load_encoder(embedder) if kept is None else given_encoder(embedder, kept["embedder"], address.shown)
         if kept is None:
             kept = _make(db, encoder)
+        turn = db.rows("SELECT coalesce(max(value::int), 0) FROM meta WHERE key = %s", (TURN,))[0][0]
+        kept = manifest_of(db) or kept  # after the turn: a change in between is then followed
         if address.words == "textsearch":
             textsearch.check(db)
-        return PostgresStore(address, db, kept["embedder"]), encoder
+        return PostgresStore(address, db, kept["embedder"], turn), encoder
     except BaseException:
         db.close()
         raise

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from nacre.errors import KnowledgeBaseError, LockedError
+from nacre.errors import LockedError
 from nacre.store import bm25
 from nacre.store.filters import rows_of_fields
-from nacre.store.postgres import textsearch
+from nacre.store.postgres import schema, textsearch
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.postgres.postings import fold_tallies, move, tally, write_words
+from nacre.store.postgres.shadow import PostgresShadow, before, come_back, exchange, make_room
 from nacre.store.postgres.vector_index import literal, read_moments, received
-from nacre.store.protocol import WriteSession
+from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, document_facts
 from nacre.text.language import tr
 from nacre.text.writing import WRITINGS, writing_of
@@ -38,10 +39,13 @@ class PostgresSession(WriteSession):
         connection: the one whose session holds them.
         fences: the numbers that were taken with them, by scope.
         dim: length of the vectors; None for words only.
-        graph: the statements that make the index of a graph, if there is to be one.
         push: lets arms elsewhere follow.
-        extension: whether pg_textsearch follows too, where it is there.
     """
+
+    graph = False
+    """Whether there is to be the index of a graph."""
+    extension = False
+    """Whether pg_textsearch follows too, where it is there."""
 
     def __init__(
         self,
@@ -49,12 +53,10 @@ class PostgresSession(WriteSession):
         fences: Mapping[str, int],
         dim: int | None,
         place: str,
-        graph: Sequence[str],
         push: Callable[[Any, Callable[[str, str], None]], None],
-        extension: bool = False,
     ) -> None:
         self._connection, self._fences, self._dim, self._place = connection, dict(fences), dim, place
-        self._graph, self._push, self._extension, self._written = graph, push, extension, 0
+        self._push, self._written = push, 0
 
     @contextmanager
     def _change(self) -> Iterator[Any]:
@@ -285,10 +287,26 @@ class PostgresSession(WriteSession):
         with self._change() as db:
             db.execute("DELETE FROM kept")
 
-    def shadow(self, *_: Any, **__: Any) -> Any:
-        raise _one_embedder(self._place)
+    def shadow(self, identity: Mapping[str, Any]) -> PostgresShadow:
+        return PostgresShadow(self._change, identity)
 
-    switch = undo_switch = shadow
+    def switch(self, shadow: ShadowVectors, identity: Mapping[str, Any]) -> None:
+        self._turn(identity)
+
+    def undo_switch(self) -> None:
+        with self._change() as db:
+            identity = before(db, self._place)
+        self._turn(identity, come_back)
+
+    def _turn(self, identity: Mapping[str, Any], first: Callable[[Any], None] = lambda db: None) -> None:
+        with self._change() as db:
+            make_room(db, int(identity["dim"]))
+        with self._change() as db:
+            first(db)
+            exchange(db, identity)
+            self._dim = int(identity["dim"])
+            self._fold_moments(db)
+        self.publish()
 
     def publish(self) -> None:
         """Every change is there already; fold what they left, so that searches read little."""
@@ -296,10 +314,10 @@ class PostgresSession(WriteSession):
             fold_tallies(db)
             if self._dim:
                 self._fold_moments(db)
-            if self._extension:
+            if self.extension:
                 textsearch.follow(db)
         self._tend()
-        for statement in self._graph:
+        for statement in schema.graph(self._dim) if self.graph and self._dim else []:
             self._connection.execute(statement)
         self._push(self._connection, self.remember)
 
@@ -330,17 +348,6 @@ class PostgresSession(WriteSession):
                 "INSERT INTO moments SELECT %s, %s, %s, generation FROM state",
                 (writing, count, folded.sums[writing].astype("<f8").tobytes()),
             )
-
-
-def _one_embedder(place: str) -> KnowledgeBaseError:
-    return KnowledgeBaseError(
-        tr(
-            "{place} keeps the embedder that it was made with. Copy it into a folder (nacre copy), change the embedder "
-            "there (nacre reembed), and copy it back.",
-            place=place,
-        ),
-        path=place,
-    )
 
 
 def _writing(chunk: ChunkRecord) -> int:

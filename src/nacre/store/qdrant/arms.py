@@ -51,11 +51,16 @@ class Mark(NamedTuple):
 
 
 class Arms:
-    """A base's collection, asked by many threads and written by who holds the base's pen."""
+    """A base's collection, asked by many threads and written by who holds the base's pen.
 
-    def __init__(self, address: ArmsAddress, dim: int | None) -> None:
-        self.address, self._dim = address, dim
-        self._engine = _open(address, dim, _READING_S)
+    Args:
+        turn: how often the base was given vectors of another embedder: each time its arms are a new collection.
+    """
+
+    def __init__(self, address: ArmsAddress, dim: int | None, turn: int = 0) -> None:
+        self._before = [address.of_turn(turn - 1)] if turn else []
+        self.address, self._dim = address.of_turn(turn), dim
+        self._engine = _open(self.address, dim, _READING_S)
         self._pid, self._silent_until = os.getpid(), 0.0
 
     def check(self) -> None:
@@ -113,8 +118,19 @@ class Arms:
                 started = started._replace(factor=0.0)
             engine.set_mark(started._asdict())
             engine.set_mark(self._push(connection, engine, started)._asdict())
+            if not trusted:
+                self._drop_before()
         finally:
             engine.close()
+
+    def _drop_before(self) -> None:
+        """The vectors of another embedder are asked for no more."""
+        for address in self._before:
+            engine = _open(address, None, _WRITING_S)
+            try:
+                engine.drop()
+            finally:
+                engine.close()
 
     def _push(self, connection: Any, engine: Engine, started: Mark) -> Mark:
         """Bring the collection to one state of the truth; returns what may be said of it then."""

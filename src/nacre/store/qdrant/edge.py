@@ -52,15 +52,24 @@ class EdgeEngine(Engine):
         dense = {MEANING: q.EdgeVectorParams(size=dim, distance=q.Distance.Dot)} if dim else None
         config = q.EdgeConfig(vectors=dense, sparse_vectors={WORDS: q.EdgeSparseVectorParams()})
         with _opening, self._our_errors():
-            shard, users = _open[self._folder]
-            if shard is not None:
-                shard.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            users = self._forget()
             private_folder(self._folder)
             shard = q.EdgeShard.create(str(self._folder), config)
             for field in FIELDS:
                 shard.update(q.UpdateOperation.create_field_index(field, q.PayloadSchemaType.Integer))
             _open[self._folder] = (shard, users)
+
+    def drop(self) -> None:
+        with _opening, self._our_errors():
+            self._forget()
+
+    def _forget(self) -> int:
+        shard, users = _open[self._folder]
+        if shard is not None:
+            shard.close()
+        _open[self._folder] = (None, users)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return users
 
     def mark(self) -> dict[str, Any] | None:
         if self._shard is None:

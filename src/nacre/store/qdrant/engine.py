@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -40,6 +40,9 @@ class Engine(Protocol):
 
     def make(self, dim: int | None) -> None:
         """Make an empty collection in the place of whatever is there."""
+
+    def drop(self) -> None:
+        """Delete the collection, if it is there."""
 
     def mark(self) -> dict[str, Any] | None:
         """What was said last; None where nothing was."""
@@ -81,6 +84,10 @@ class ArmsAddress:
 
     url: str
     collection: str
+
+    def of_turn(self, turn: int) -> ArmsAddress:
+        """Where the arms are after so many changes of embedder."""
+        return replace(self, collection=f"{self.collection}_{turn}") if turn else self
 
     @property
     def shown(self) -> str:

@@ -71,13 +71,17 @@ class HttpEngine(Engine):
         models = self._models
         dense = {MEANING: models.VectorParams(size=dim, distance=models.Distance.DOT)} if dim else {}
         with self._our_errors():
-            if self._client.collection_exists(self._name):
-                self._client.delete_collection(self._name)
+            self.drop()
             self._client.create_collection(
                 self._name, vectors_config=dense, sparse_vectors_config={WORDS: models.SparseVectorParams()}
             )
             for field in FIELDS:
                 self._client.create_payload_index(self._name, field, models.PayloadSchemaType.INTEGER, wait=True)
+
+    def drop(self) -> None:
+        with self._our_errors():
+            if self._client.collection_exists(self._name):
+                self._client.delete_collection(self._name)
 
     def mark(self) -> dict[str, Any] | None:
         with self._our_errors():
