@@ -7,6 +7,8 @@ that leave are kept until the next time, so that the change can be undone.
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -21,11 +23,13 @@ from nacre.store.protocol import ShadowVectors
 from nacre.text.language import tr
 from nacre.text.writing import WRITINGS, writing_of
 
+_log = logging.getLogger(__name__)
 _NEXT, _BEFORE = "vectors_next", "vectors_before"
 """Tables, and the keys of `meta` for the embedder of the first and the manifest of the second."""
 TURN = "turn"
 """The key of `meta` that counts the changes of embedder."""
 _LACKING = f"FROM chunks c WHERE NOT EXISTS (SELECT FROM {_NEXT} n WHERE n.chunk = c.id)"
+_WAITS_S = (0.1, 0.5, 2.0)
 _THERE = "SELECT to_regclass(%s) IS NOT NULL"
 
 
@@ -78,6 +82,24 @@ def make_room(db: Any, dim: int) -> None:
     db.execute("DROP INDEX IF EXISTS vectors_graph, vectors_hnsw")
     for table, column in (("vectors", "embedding"), ("drift", "leaving")):
         db.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE vector")
+
+
+def make_graph(connection: Any, dim: int) -> None:
+    """Make the index of a graph, where it is missing. Vectors of another length, which a search that began before them
+    still sees, would be in it too: that search is waited for, or all are looked at until the next time.
+    """
+    from psycopg.errors import DataError
+
+    for wait in (*_WAITS_S, None):
+        try:
+            for statement in schema.graph(dim):
+                connection.execute(statement)
+            return
+        except DataError as error:
+            if wait is None:
+                _log.warning("no graph yet, vectors are scanned until the next sync: %s", error)
+            else:
+                time.sleep(wait)
 
 
 def exchange(db: Any, identity: Mapping[str, Any]) -> None:

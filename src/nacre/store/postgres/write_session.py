@@ -17,11 +17,11 @@ import numpy as np
 from nacre.errors import LockedError
 from nacre.store import bm25
 from nacre.store.filters import rows_of_fields
-from nacre.store.postgres import schema, textsearch
+from nacre.store.postgres import textsearch
 from nacre.store.postgres.catalog import PostgresCatalog
 from nacre.store.postgres.keyword_index import CHUNKS, audience_key, tallies
 from nacre.store.postgres.postings import fold_tallies, move, tally, write_words
-from nacre.store.postgres.shadow import PostgresShadow, before, come_back, exchange, make_room
+from nacre.store.postgres.shadow import PostgresShadow, before, come_back, exchange, make_graph, make_room
 from nacre.store.postgres.vector_index import literal, read_moments, received
 from nacre.store.protocol import ShadowVectors, WriteSession
 from nacre.store.records import PUBLIC, ChunkRecord, DocumentRecord, SupersededText, document_facts
@@ -317,8 +317,8 @@ class PostgresSession(WriteSession):
             if self.extension:
                 textsearch.follow(db)
         self._tend()
-        for statement in schema.graph(self._dim) if self.graph and self._dim else []:
-            self._connection.execute(statement)
+        if self.graph and self._dim:
+            make_graph(self._connection, self._dim)
         self._push(self._connection, self.remember)
 
     def _tend(self) -> None:
