@@ -110,8 +110,8 @@ def _read(text: str) -> tuple[SplitResult, list[tuple[str, str]], re.Match[str]]
         raise UsageError(
             tr(
                 "The address of the database cannot be read. Write postgresql://USER@HOST/DATABASE?base=NAME, and the "
-                "password into PGPASSWORD or ~/.pgpass; in an address @ : / ? # % of a password are %40 %3A %2F %3F "
-                "%23 %25."
+                "password into PGPASSWORD or ~/.pgpass; in an address, all but its letters and digits is "
+                "percent-encoded."
             )
         )
     return url, pairs, server
