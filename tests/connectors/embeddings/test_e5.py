@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.connectors.embeddings import cache, e5, load_embedder, local_encoder, locate, onnx_encoder, transformer
+from nacre.connectors.embeddings import cache, e5, load_embedder, locate, onnx_encoder, transformer
 from nacre.connectors.embeddings.checkpoint import load_tokenizer
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.packed import PackedFile
