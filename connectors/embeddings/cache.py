@@ -13,10 +13,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from nacre.errors import ModelError
 from nacre.system.files import atomic_write, private_folder
 from nacre.text.language import os_reason, tr
+
+Thing = TypeVar("Thing")
 
 _log = logging.getLogger(__name__)
 _STALE_S = 3600.0
@@ -37,8 +40,43 @@ def file_hash(path: Path) -> str:
     name = hashlib.sha256(stamp.encode()).hexdigest()[:32]
     # Opened out here, so that weights that cannot be read are not taken for a cache that cannot be written.
     with path.open("rb") as file:
-        note = kept(f"hashes/{name}", lambda note: atomic_write(note, hashlib.file_digest(file, "sha256").hexdigest()))
-    return note.read_text(encoding="ascii")
+        return opened(
+            f"hashes/{name}", lambda note: atomic_write(note, hashlib.file_digest(file, "sha256").hexdigest()), _hash
+        )
+
+
+def _hash(note: Path) -> str:
+    found = note.read_text(encoding="ascii")
+    if len(found) != hashlib.sha256().digest_size * 2:
+        raise ValueError(f"{note}: no SHA-256")
+    return found
+
+
+def opened(name: str, write: Callable[[Path], None], read: Callable[[Path], Thing]) -> Thing:
+    """What `read` makes of a thing in the cache, as `kept` keeps it. What cannot be read, after a full disk or a power
+    cut for one, is made once more.
+    """
+    place = kept(name, write)
+    try:
+        return read(place)
+    except Exception as error:  # each library that reads has its own
+        _log.warning(
+            tr(
+                "{place} in the cache cannot be read and is made anew ({error}).",
+                place=place,
+                error=f"{type(error).__name__}: {str(error)[:200]}",
+            )
+        )
+    try:
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+    except OSError as error:
+        told = tr(
+            "{place} cannot be read, nor removed ({error}). Set NACRE_CACHE to another folder.",
+            place=place,
+            error=os_reason(error),
+        )
+        raise ModelError(told, model=str(place)) from error
+    return read(kept(name, write))
 
 
 def kept(name: str, write: Callable[[Path], None]) -> Path:

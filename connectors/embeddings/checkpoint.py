@@ -84,9 +84,18 @@ class Checkpoint:
     han: float | None = None
     sample: tuple[str, ...] = ()
 
+    @property
+    def variant(self) -> str:
+        """What shapes its graph besides the weights and the files of its folder."""
+        return "\n".join(self.sample)
+
+    def tokenizer(self) -> Tokenizer:
+        """Its tokenizer, as `load_tokenizer` gives it."""
+        return load_tokenizer(self.folder)
+
     def sample_tokens(self) -> list[list[int]]:
         """The tokens of the sample, in the order given."""
-        tokenizer = load_tokenizer(self.folder)
+        tokenizer = self.tokenizer()
         return [tokenizer.encode(text).ids for text in self.sample]
 
     def pieces(self) -> PieceTable | None:

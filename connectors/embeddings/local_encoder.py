@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from nacre.connectors.embeddings.checkpoint import Checkpoint, load_tokenizer, read_checkpoint
+from nacre.connectors.embeddings.checkpoint import Checkpoint, read_checkpoint
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.export import Choice, choose_precision, exported
 from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
@@ -55,10 +55,11 @@ class LocalEncoder(PrefixedEncoder):
         self._checkpoint = checkpoint
         self._pieces = checkpoint.pieces()
         self._coverage = Coverage(self._read, self._number_of, checkpoint.han)
-        variant = f"sentence normalise={self.normalised}"
+        variant = f"sentence normalise={self.normalised}{checkpoint.variant}"
         weights = checkpoint.weights_hash()
-        path = exported(self.folder, variant, self.precision, self._graph, weights, checkpoint.notice)
-        self._encoder = OnnxEncoder(path)
+        self._encoder = exported(
+            self.folder, variant, self.precision, self._graph, OnnxEncoder, weights, checkpoint.notice
+        )
 
     def _graph(self, precision: Precision) -> ModelProto:
         from nacre.connectors.embeddings.transformer import sentence_encoder
@@ -67,7 +68,7 @@ class LocalEncoder(PrefixedEncoder):
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return load_tokenizer(self.folder)
+        return self._checkpoint.tokenizer()
 
     def _number_of(self, special: str) -> int | None:
         found: int | None = self._pieces.number_of(special) if self._pieces else self._tokenizer.token_to_id(special)

@@ -1,7 +1,6 @@
 """The networks: a BERT-like encoder with a pooled sentence vector, or with a classification head.
 
-Written straight from the checkpoint with the fused operators of onnxruntime, so no training framework
-is needed to export.
+Written straight from the checkpoint, so no training framework is needed to export.
 Source: Devlin et al. 2019 (BERT), Liu et al. 2019 (RoBERTa), Conneau et al. 2020 (XLM-R).
 """
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from nacre.connectors.embeddings.checkpoint import Architecture, Checkpoint
 
+_SHORT = 1024  # tokens; scores of attention of all with all in a longer window would take gigabytes
 _ACTIVATIONS = {"gelu": "none", **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), "tanh")}
 
 
@@ -112,22 +112,29 @@ def _layer(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str, x:
 
 
 def _attention(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str, x: str) -> str:
+    size, short = shape.width // shape.heads, shape.positions <= _SHORT
+
+    def rows(name: str, scale: float = 1.0) -> str:
+        # The values are averaged over many tokens, so a rounding error that all tokens share stays: kept exact (a
+        # twelfth of the products), they take the loss of 8 bits from .0024 to .0010 in cosine.
+        exact, name = name == "value", f"{at}attention.self.{name}"
+        weight, bias = (tensors(f"{name}.{kind}") * np.float32(scale) for kind in ("weight", "bias"))
+        return graph.linear(x, name, weight, bias, exact)
+
+    query, key, value = rows("query", size**-0.5 if short else 1.0), rows("key"), rows("value")
+    if not short:
+        given = (graph.node("Unsqueeze", one, graph.axes(0)) for one in (query, key, value))
+        attended = graph.node("MultiHeadAttention", *given, domain=MICROSOFT, num_heads=shape.heads)
+        return graph.node("Squeeze", attended, graph.axes(0))
     # Of standard operators: onnxruntime's fused MultiHeadAttention takes a fifth longer on a CPU.
-    size = shape.width // shape.heads
     split = graph.constant("heads", np.array([0, shape.heads, size], np.int64))
 
-    def heads(name: str, order: list[int], scale: float = 1.0, exact: bool = False) -> str:
-        name = f"{at}attention.self.{name}"
-        weight, bias = (tensors(f"{name}.{kind}") * np.float32(scale) for kind in ("weight", "bias"))
-        rows = graph.linear(x, name, weight, bias, exact)
+    def heads(rows: str, order: list[int]) -> str:
         return graph.node("Transpose", graph.node("Reshape", rows, split), perm=order)
 
-    query, key = heads("query", [1, 0, 2], size**-0.5), heads("key", [1, 2, 0])
-    # The values are averaged over many tokens, so a rounding error that all tokens share stays: kept exact (a twelfth
-    # of the products), they take the loss of 8 bits from .0024 to .0010 in cosine.
-    value = heads("value", [1, 0, 2], exact=True)
-    shares = graph.node("Softmax", graph.node("MatMul", query, key), axis=-1)
-    joined = graph.node("Transpose", graph.node("MatMul", shares, value), perm=[1, 0, 2])
+    scores = graph.node("MatMul", heads(query, [1, 0, 2]), heads(key, [1, 2, 0]))
+    mixed = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), heads(value, [1, 0, 2]))
+    joined = graph.node("Transpose", mixed, perm=[1, 0, 2])
     return graph.node("Reshape", joined, graph.constant("joined", np.array([0, shape.width], np.int64)))
 
 

@@ -24,7 +24,11 @@ from nacre.text.language import tr
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import Callbacks
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
+
+    from nacre.connectors.embeddings.graph import Precision
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +36,8 @@ _log = logging.getLogger(__name__)
 class PairScorer:
     """Scores pairs of a question and a passage; of one longer than the window the longer text is cut."""
 
-    def __init__(self, path: Path, tokenizer: Tokenizer, window: int) -> None:
-        self._session = open_session(path)
+    def __init__(self, session: InferenceSession, tokenizer: Tokenizer, window: int) -> None:
+        self._session = session
         self._inputs = [value.name for value in self._session.get_inputs()]
         tokenizer.enable_truncation(window)
         self._tokenizer = tokenizer
@@ -141,5 +145,8 @@ class CrossEncoderReranker(BaseDocumentCompressor):
         tokenizer = checkpoint.load_tokenizer(folder)
         window = min(self.max_tokens or checkpoint.token_limit(folder, architecture), architecture.positions)
         precision = choose_precision(self.precision)
-        path = exported(folder, "pair", precision, lambda p: cross_encoder(architecture, checkpoint.Tensors(folder), p))
-        return PairScorer(path, tokenizer, window)
+
+        def graph(precision: Precision) -> ModelProto:
+            return cross_encoder(architecture, checkpoint.Tensors(folder), precision)
+
+        return PairScorer(exported(folder, "pair", precision, graph, open_session), tokenizer, window)

@@ -103,7 +103,8 @@ def find_meaning(
     where: Filter,
     also: Sequence[int],
 ) -> Meaning:
-    """The nearest chunks of each writing, and what the vectors say of those that the words found.
+    """The nearest chunks of each writing, and what the vectors say of those that the words found. Of a writing that the
+    embedder does not read they say nothing.
 
     Args:
         known: what is known of the embedder.
@@ -112,14 +113,13 @@ def find_meaning(
     mine, means = WRITINGS.index(writing_of(query)), index.means()
     vector = towards(index, query, vector)
     numbers = set(also)
-    for writing in means:
+    others = {other for other in means if other != mine and known.reads(WRITINGS[other]) >= READS}
+    for writing in {mine, *others} & means.keys():
         only = writing if len(means) > 1 else None
         numbers.update(number for number, _ in index.search(vector, most, audiences, where, only))
-    scores = _standard(index, vector, sorted(numbers), known.deviation)
     writings = index.writing(sorted(numbers))
-    read = {other for other in set(writings.values()) - {mine} if known.reads(WRITINGS[other]) >= READS}
-    if known.reads(WRITINGS[mine]) < READS:
-        read = set()
+    scores = _standard(index, vector, [one for one, it in writings.items() if it in {mine, *others}], known.deviation)
+    read = others if known.reads(WRITINGS[mine]) >= READS else set()
     foreign = {number: _FOREIGN for number, writing in writings.items() if writing in read}
     return Meaning(Arm(scores), foreign, known.told, index, known.deviation)
 

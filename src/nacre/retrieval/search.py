@@ -83,14 +83,15 @@ class Searcher:
                 words = _completed(view.words, words, query, meaning.arm.scores)
                 coverage = known.coverage(query)
             weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
-            scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign)
+            reach = view.words.reach(query)
+            scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign, reach)
             if "words" in arms and meaning.arm.scores:
                 scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
         phrases = quoted(query)
         hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else 2 * k, visible, where)
         hits = cited(hits) if len(arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
-        return _judged(view.words, query, hits, words, meaning, coverage) if "words" in arms else hits
+        return _judged(view.words, query, hits, words, reach, meaning, coverage) if "words" in arms else hits
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""
@@ -125,14 +126,14 @@ def _completed(index: KeywordIndex, words: Arm, query: str, others: Collection[i
 
 
 def _judged(
-    index: KeywordIndex, query: str, hits: list[Hit], words: Arm, meaning: Meaning, coverage: float
+    index: KeywordIndex, query: str, hits: list[Hit], words: Arm, reach: float, meaning: Meaning, coverage: float
 ) -> list[Hit]:
     """The hits with their relevance."""
     wanted = content(query)
     if not hits or not wanted or len(index) < LEAST_CHUNKS:
         return hits
     numbers = [hit.chunk_id for hit in hits]
-    reach, said = index.reach(query), index.said(wanted, numbers)
+    said = index.said(wanted, numbers)
     understood = coverage if meaning.arm.scores else 0.0
     judged = []
     for hit in hits:

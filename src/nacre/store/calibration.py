@@ -121,8 +121,8 @@ class Known:
         return told * read**2  # part of it is read, and in that part one question is mixed with all else
 
     def reads(self, writing: str) -> float:
-        """How far the embedder reads a writing, 0 to 1."""
-        return self.coverage(SAMPLES[writing]) if writing in SAMPLES else 0.0
+        """How far the embedder reads a writing, 0 to 1; of one without a sample only the embedder's word counts."""
+        return self.coverage(SAMPLES[writing]) if writing in SAMPLES else float(not self.told)
 
 
 @functools.lru_cache(maxsize=4)

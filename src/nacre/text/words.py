@@ -1,7 +1,7 @@
 """Words and sentences of English and Chinese text: what lexical search, quotes and metrics count.
 
 `words` makes index terms: NFKC, case folded, accents dropped, Chinese in simplified characters cut into dictionary
-words and the shorter words inside them, kana and Hangul in pairs, identifiers (GB/T 22239-2019, v3.9.1, ERR_404,
+words and the shorter words inside them, kana, Hangul and Thai in pairs, identifiers (GB/T 22239-2019, v3.9.1, ERR_404,
 a@b.cn) kept whole, in parts *and* without their hyphens, English inflections stemmed lightly. Query and document must
 go through the same function.
 
@@ -15,26 +15,30 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from nacre.text.han import EMOJI, HAN, HANGUL, KANA
+from nacre.text.han import EMOJI, HAN, HANGUL, KANA, SPACELESS
 from nacre.text.tables import ROW, bare
 from nacre.text.variants import simplified
 from nacre.text.vocabulary import compiled, vocabulary
 
 # A standard's number is one name though written with a space: GB/T 22239-2019, ISO 9001:2015, RFC 2616.
-_STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?\d{2,}(?:\.\d+)*(?:[-:]\d+)*\b")
-_LETTER = rf"[^\W_{HAN}{KANA}{HANGUL}]"
+_STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{2,})(?:\.\d+)*(?:[-:]\d+)*\b")
+_DASHES = dict.fromkeys([0x2010, 0x2011, 0x2012, 0x2013, 0x2212], "-")  # what offices make of the hyphen of E-1042
+_LETTER = rf"[^\W_{HAN}{KANA}{HANGUL}{SPACELESS}]"
 _PIECE = re.compile(
-    rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+)|(?P<hangul>[{HANGUL}]+)|(?P<emoji>[{EMOJI}])"
+    rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+|[{SPACELESS}]+)|(?P<hangul>[{HANGUL}]+)|(?P<emoji>[{EMOJI}])"
     rf"|(?P<latin>{_LETTER}+(?:[._/@+#:&'’\-,]+{_LETTER}+)*(?:\+\+|#)?)"
 )
 _AFTER_DAYS = re.compile("(?<=天)(?=年假|年休|陪产|调休)")
-# What Korean writes behind a noun of two syllables or more: topic, subject, object, place, direction, "is".
+# What Korean writes behind a noun of two syllables or more: topic, subject, object, place, direction, "is". Many nouns
+# end like a particle (유급휴가, 정기회의), so from a longer run only what is nothing else is taken.
 _PARTICLE = re.compile(
-    "(?<=..)(?:에서는|에서|에게|부터|까지|으로|이라고|라고|입니다|이다|이란|은|는|이|가|을|를|의|에|로|와|과|도|만)$"
+    "(?<=..)(?:에서는|에서|에게|부터|까지|으로|이라고|라고|입니다|이다|이란|는|을|를)$"
+    "|(?<=^..)(?:은|이|가|의|에|로|와|과|도|만)$"
 )
+_OBJECT = re.compile("(?<=^.)[을를는]$")  # behind a noun of one syllable, which stands as a word too (책을, 책)
 _JOINT = re.compile(r"[._/@+#:&'’\-,]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_THOUSANDS = re.compile(r"\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?")
+_THOUSANDS = re.compile(r"(?<![\d.,'’])\d{1,3}(?:[,'’]\d{3})+(?![\d,'’])")
 _ZEROS = re.compile(r"(\d+(?:\.\d*[1-9])?)\.?0+")  # behind a decimal point
 _HYPHEN, _NO_HYPHEN = re.compile(r"[-_]+"), re.compile(r"[./@+#:&'’,]+")
 _JOINED_AT_MOST = 3  # parts: Wi-Fi-6, but no sentence of hyphens
@@ -57,10 +61,10 @@ def words(text: str) -> list[str]:
 def located_words(text: str) -> list[tuple[str, int]]:
     """The index terms of a text in the order of `words`, each with the offset where it, or its identifier, begins."""
     found: list[tuple[str, int]] = []
-    at = 0
+    at, text = 0, text.translate(_DASHES)
     for standard in _STANDARD.finditer(text):
         found.extend(_terms(text, at, standard.start()))
-        whole = standard.group().replace(" ", "").casefold()
+        whole = standard.group().replace(" ", "").replace(",", "").casefold()
         found.extend((part, standard.start()) for part in dict.fromkeys([whole, *_LETTERS_DIGITS.findall(whole)]))
         at = standard.end()
     found.extend(_terms(text, at, len(text)))
@@ -75,7 +79,10 @@ def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
         elif piece.lastgroup == "emoji":
             yield run, at
         elif piece.lastgroup in ("kana", "hangul"):
-            run = _PARTICLE.sub("", run) if piece.lastgroup == "hangul" else run
+            if piece.lastgroup == "hangul":
+                if _OBJECT.search(run):
+                    yield run[0], at
+                run = _PARTICLE.sub("", run)
             yield from ((run[i : i + 2], at + i) for i in range(max(1, len(run) - 1)))
         else:
             yield from ((term, at) for term in _latin(run.casefold()))
@@ -97,9 +104,9 @@ def _cut(run: str) -> list[tuple[str, int, int]]:
 
 def _latin(run: str) -> Iterator[str]:
     """One run of letters and digits with joints inside: a word, a number, or an identifier and its parts."""
-    run = _plain(run)
+    run = _THOUSANDS.sub(lambda number: re.sub("[,'’]", "", number[0]), _plain(run))
     parts = [part for part in _JOINT.split(run) if part]
-    if _THOUSANDS.fullmatch(run) or len(parts) == 1 or _NUMBER.fullmatch(run):
+    if len(parts) == 1 or _NUMBER.fullmatch(run):
         yield from _number(run)
         return
     if any(joint in run for joint in "'’") and not any(joint in run for joint in "._/@+#:&-,"):
@@ -117,7 +124,6 @@ def _latin(run: str) -> Iterator[str]:
 
 def _number(run: str) -> Iterator[str]:
     """A number as it stands and, behind a point, without the zeros at its end; a single word stemmed."""
-    run = re.sub("[,'’]", "", run) if _THOUSANDS.fullmatch(run) else run
     yield stem(run)
     if run.count(".") == 1 and (short := _ZEROS.fullmatch(run)):
         yield short[1]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.connectors.embeddings import cache, e5, load_embedder, local_encoder, locate, onnx_encoder, transformer
+from nacre.connectors.embeddings import cache, e5, load_embedder, locate, onnx_encoder, transformer
 from nacre.connectors.embeddings.checkpoint import load_tokenizer
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.packed import PackedFile
@@ -114,7 +114,7 @@ def test_the_window_cuts_as_the_library_does(embedder) -> None:
 
 def test_questions_do_without_the_whole_vocabulary_and_chunks_have_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
-    monkeypatch.setattr(local_encoder, "load_tokenizer", lambda folder: loaded.append(folder) or load_tokenizer(folder))
+    monkeypatch.setattr(e5, "load_tokenizer", lambda folder: loaded.append(folder) or load_tokenizer(folder))
     fresh = load_embedder(precision="int8")
     fresh.embed_query("水泵的流量是多少？")
     assert fresh.coverage("How long is the 试用期?") and fresh.identity and not loaded  # type: ignore[attr-defined]
