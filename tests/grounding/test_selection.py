@@ -292,6 +292,8 @@ def test_an_identifier_counts_as_one_word_however_many_spellings_it_has(question
     [
         ("人事部一季度的预算是多少？", BUDGET),
         ("What does the Lagoon plan cost monthly?", PLANS),
+        ("what does the lagoon plan cost monthly", PLANS),
+        ("翡翠套餐的月费是多少？", Source(1, "套餐\t月费\n珊瑚\t29\n琥珀\t59", "套餐")),
         ("What is the meal rate for 2031?", Source(1, "The meal rate is 31 euros.", "Rates 2030")),
         ("2031年的餐补标准是多少？", Source(1, "餐补标准为每日66元。", "餐补标准（2030年）")),
     ],
@@ -312,3 +314,19 @@ def test_an_answer_is_compared_behind_the_question_that_it_answers() -> None:
     assert (1, text.index("不可以"), "可以带狗进办公室吗？ 不可以。") in to_compare(
         "Are dogs allowed?", [Source(1, text, "常见问题")]
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "sure"),
+    [
+        (
+            "Who signs an order of 7,000 euros?",
+            "Orders of up to 3,000 euros are signed by the clerk, others by the head.",
+            "answer",
+        ),
+        ("订单9000元由谁签字？", "订单4000元以内由店员签字，4000元以上由店长签字。", "answer"),
+        ("Which car was sold for 7,000 euros?", "The red car was sold for 3,000 euros.", "closest"),
+    ],
+)
+def test_an_amount_between_bounds_is_not_missing(question: str, text: str, sure: str) -> None:
+    assert select(question, [Source(1, text, "Orders")]).sure == sure

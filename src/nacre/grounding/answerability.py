@@ -51,6 +51,12 @@ _LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _DEFINED = 2  # content words by which a sentence may tell an attribute without naming it: "The lamp is pale green."
 _ATTRIBUTE = re.compile(r"(?:是|有)(?:什么|哪种|哪一种)[^，。]{1,4}[？?]?$")
+_AMOUNT = re.compile(r"(\d[\d.,]*)\s?([A-Za-z]+|[%€$£¥°\u4e00-\u9fff])")
+_BOUND = re.compile(
+    r"\b(?:up to|above|over|below|under|from|at (?:least|most)|(?:more|less|fewer|larger|longer) than|within|between"
+    r"|exceed\w*|min(?:imum)?|max(?:imum)?)\b|以[上下内]|超过|[未不]?满|起|至少|最多|不足|[低高]于",
+    re.IGNORECASE,
+)
 _ROWS = 2  # of a table
 _FUNCTION = "是有为的在"  # at the end of a Chinese term: where a word was cut too late
 _NUMBERED = re.compile(r"[\u4e00-\u9fff]{1,6} ?\d+ ?[型号代款版]")  # 灯塔 3 型
@@ -119,10 +125,13 @@ def _is_of_none(question: Question, passages: Sequence[Passage], found: Sequence
     if not best.row or len(rows) < _ROWS or not best.features["above"] or any(row.features["coverage"] for row in rows):
         return False
     lacking = set(_lacking(question, passages, best)[1])
-    keys = [_key(passages[best.passage][0][row.start : row.end]) for row in rows]
+    text = passages[best.passage][0]
+    keys = [_key(text[row.start : row.end]) for row in rows]
     kind = {key[-1:] for key in keys if not key.isascii()}  # 部 of 采购部 and 物流部
     alike = len(kind) == 1 and any(term[-1] in kind and len(term) > 1 for term in lacking)
-    return alike or not lacking.isdisjoint(_names(question))
+    called = set(words(_key(text[slice(*best.header)]))) if best.header else set()  # "plan" of "the diamond plan"
+    named = _names(question).union(term for term, noun in question.compounds if noun in called)
+    return alike or not lacking.isdisjoint(named)
 
 
 def _key(row: str) -> str:
@@ -233,6 +242,7 @@ def _lacking(question: Question, passages: Sequence[Passage], best: Evidence) ->
     there = {term for part in passages[best.passage] for term, _ in told_apart(part)}
     if len(question.names) > 1:  # of things that are compared, each passage may name one
         there |= _said(passages) & set(question.names)
+    there |= _bounded(question, passages[best.passage][0][best.start : best.end])
     # Of "which colour" and "what version" the answer gives the value, not the noun.
     asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
@@ -242,6 +252,16 @@ def _lacking(question: Question, passages: Sequence[Passage], best: Evidence) ->
     # Of the period of a warranty (保修期) an answer gives the length, and says 保修.
     lacking = [term for term in lacking if term[-1] != "期" or term[:-1] not in there]
     return asked, lacking, there
+
+
+def _bounded(question: Question, said: str) -> set[str]:
+    """The amounts of a question that a sentence sets a bound to: of 5,000 euros "more than 2,000 euros"."""
+    if not _BOUND.search(said):
+        return set()
+    units = {unit.casefold() for _, unit in _AMOUNT.findall(said)}
+    return {
+        term for amount, unit in _AMOUNT.findall(question.text) if unit.casefold() in units for term in words(amount)
+    }
 
 
 def _stands(term: str, text: str) -> bool:
