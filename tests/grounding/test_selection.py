@@ -266,3 +266,67 @@ def test_of_sentences_that_lie_close_the_one_that_means_it_is_chosen() -> None:
     nearness = [(n, start, float(text == lines[2]) * 4, None) for n, start, text in places]
     chosen = select("Which ferry stops here at night?", [source], 1, nearness=nearness).quotes
     assert [source.text[quote.start : quote.end] for quote in chosen] == [lines[2]]
+
+
+@pytest.mark.parametrize(
+    ("question", "quoted"),
+    [
+        ("What is the rated flow of the KR-20?", "The rated flow of the unit is 25 litres"),
+        ("What are the rated flows of the KR-20 and the KR-40?", "The rated flow of the unit is 61 litres"),
+    ],
+)
+def test_an_identifier_counts_as_one_word_however_many_spellings_it_has(question: str, quoted: str) -> None:
+    text = (
+        "The pump {} is made for laboratories. It is packed with a cable, two clamps and a manual. Keep it dry. "
+        "The rated flow of the unit is {} litres per minute. Send it back in its box."
+    )
+    sheets = [Source(n, text.format(f"KR-{n}0", flow), f"Sheet KR-{n}0") for n, flow in ((2, 25), (4, 61))]
+    chosen = select(question, sheets)
+    assert chosen.sure == "answer"
+    assert quoted in "\n".join(shown(chosen.quotes, sheets))
+    assert "packed" not in "\n".join(shown(chosen.quotes, sheets))
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [
+        ("人事部一季度的预算是多少？", BUDGET),
+        ("What does the Lagoon plan cost monthly?", PLANS),
+        ("what does the lagoon plan cost monthly", PLANS),
+        ("翡翠套餐的月费是多少？", Source(1, "套餐\t月费\n珊瑚\t29\n琥珀\t59", "套餐")),
+        ("What is the meal rate for 2031?", Source(1, "The meal rate is 31 euros.", "Rates 2030")),
+        ("2031年的餐补标准是多少？", Source(1, "餐补标准为每日66元。", "餐补标准（2030年）")),
+    ],
+)
+def test_rows_and_years_of_others_are_no_answer(question: str, source: Source) -> None:
+    assert select(question, [source]).sure == "nothing"
+
+
+def test_what_is_measured_needs_no_word_of_the_question() -> None:
+    text = "The G-12 weighs 31 kg and takes 230 volts. The G-14 weighs 44 kg and takes 400 volts."
+    chosen = select("How heavy is the G-14?", [Source(1, text, "Grinders")], 1)
+    assert chosen.sure == "answer"
+    assert "44 kg" in text[chosen.quotes[0].start : chosen.quotes[0].end]
+
+
+def test_an_answer_is_compared_behind_the_question_that_it_answers() -> None:
+    text = "# 常见问题\n\n## 可以带狗进办公室吗？\n\n不可以。\n"
+    assert (1, text.index("不可以"), "可以带狗进办公室吗？ 不可以。") in to_compare(
+        "Are dogs allowed?", [Source(1, text, "常见问题")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "sure"),
+    [
+        (
+            "Who signs an order of 7,000 euros?",
+            "Orders of up to 3,000 euros are signed by the clerk, others by the head.",
+            "answer",
+        ),
+        ("订单9000元由谁签字？", "订单4000元以内由店员签字，4000元以上由店长签字。", "answer"),
+        ("Which car was sold for 7,000 euros?", "The red car was sold for 3,000 euros.", "closest"),
+    ],
+)
+def test_an_amount_between_bounds_is_not_missing(question: str, text: str, sure: str) -> None:
+    assert select(question, [Source(1, text, "Orders")]).sure == sure

@@ -34,6 +34,7 @@ OTHERS = {
     "harmony without tokens": 'commentary to=functions.stock json{"item":"bolt"}',
     "anthropic named": '<invoke name="stock">\n<parameter name="item">bolt</parameter>\n</invoke>',
     "granite tag": '<tool_call>[{"name": "stock", "arguments": {"item": "bolt"}}]',
+    "lfm2": '<|tool_call_start|>[stock(item="bolt")]<|tool_call_end|>',
     "phi tool_call": '<|tool_call|>[{"name": "stock", "arguments": {"item": "bolt"}}]<|/tool_call|>',
 }
 BARE = {

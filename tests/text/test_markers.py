@@ -41,10 +41,13 @@ FORMS = [
     "30 days<sup>1</sup>.", "30 days [1](file:///x.md).", r"30 days \[1\].", "30 days &#91;1&#93;.", "30 days (1).",
     "30 days [1, p. 3].", "30 days [Source 1: Trial period].", "30 days [Trial period].", "为30天[来源1]。", "为30天【来源：1】。",
     "为30天（资料1、2）。", "为30天［１］。", "为30天〔1〕。", "为30天¹。",
+    "30 days <cite>1</cite>.", "30 days <source>[2]</source>.", r"30 days \cite{1, 2}.", "30 days^1^.", "30 days $^{2}$.",
+    "30 days [S1].", "30 days [2: Trial].", "为30天[参考1]。", "为30天（见来源1）。", "为30天［1－2］。", "为30天②。",
 ]  # fmt: skip
 OTHERS = [
     "10⁶ and 5 m² and 10<sup>6</sup>", "see option (1).", "§ 5 (1).", "(1) First. (2) Second.", "[see the annex]",
-    "30 feet² are", "x = [0, 1]", "(2026)", "第三项（1）。",
+    "30 feet² are", "x^2^ + $y^{2}$", "①打开②关闭。", "[1: 30]", "a data source 1 km away", "source 1.5 says", "资料2份",
+    "文档1页", "x = [0, 1]", "(2026)", "第三项（1）。",
 ]  # fmt: skip
 
 
@@ -54,6 +57,22 @@ def test_every_form_of_a_citation_is_written_as_a_number_in_brackets(text: str) 
     clear = said.push(text) + said.close()
     assert re.sub(r"\s?(?:\[[12]\])+", "", clear) in ("30 days.", "为30天。")
     assert clear.count("[1]") + clear.count("[2]") >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Source 1 says 30 days.", "[1] says 30 days."),
+        ("According to sources 1 and 2, it is 30.", "According to [1][2], it is 30."),
+        ("根据资料2，为30天。", "根据[2]，为30天。"),
+        ("来源1指出为30天。", "[1]指出为30天。"),
+        ("According to source 7, it is 30.", "According to source 7, it is 30."),
+    ],
+)
+def test_a_source_named_in_a_sentence_is_a_citation(text: str, read: str) -> None:
+    assert clean(text) == read
+    markers = CitationMarkers((1, 2))
+    assert "".join(map(markers.push, text)) + markers.close() == read
 
 
 @pytest.mark.parametrize("text", OTHERS)

@@ -137,3 +137,8 @@ def test_the_language_of_a_question():
     assert language_of("What does the word 螺钿 mean in English?") == "en"
     assert language_of("nacre 是什么？") == "zh"
     assert language_of("请问 API key 在哪里设置？") == "zh"
+
+
+def test_the_text_parts_of_a_user_are_lines() -> None:
+    parts = [{"type": "text", "text": "How long is the"}, {"type": "text", "text": "trial period?"}]
+    assert last_user_text([HumanMessage(parts)]) == "How long is the\ntrial period?"  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
-from nacre.grounding.naming import OTHER_KIND, compounds, told_apart
+from nacre.grounding.naming import OTHER_KIND, YEAR, compounds, told_apart
 from nacre.grounding.ranking import Evidence, Passage, Question, prior
 from nacre.grounding.stopwords import stopwords
 from nacre.text.words import words
@@ -51,6 +51,14 @@ _LEAST = 1e-3
 _SOFT = 16.0  # score points over which a passage's voice falls to 1/e: nearly an equal vote
 _DEFINED = 2  # content words by which a sentence may tell an attribute without naming it: "The lamp is pale green."
 _ATTRIBUTE = re.compile(r"(?:是|有)(?:什么|哪种|哪一种)[^，。]{1,4}[？?]?$")
+_AMOUNT = re.compile(r"(\d[\d.,]*)\s?([A-Za-z]+|[%€$£¥°\u4e00-\u9fff])")
+_BOUND = re.compile(
+    r"\b(?:up to|above|over|below|under|from|at (?:least|most)|(?:more|less|fewer|larger|longer) than|within|between"
+    r"|exceed\w*|min(?:imum)?|max(?:imum)?)\b|以[上下内]|超过|[未不]?满|起|至少|最多|不足|[低高]于",
+    re.IGNORECASE,
+)
+_ROWS = 2  # of a table
+_FUNCTION = "是有为的在"  # at the end of a Chinese term: where a word was cut too late
 _NUMBERED = re.compile(r"[\u4e00-\u9fff]{1,6} ?\d+ ?[型号代款版]")  # 灯塔 3 型
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
@@ -66,7 +74,8 @@ def sureness(
     if not found:
         return "nothing"
     kind, features, probability = _judged(question, passages, found, relevance)
-    if probability < REFUSE_BELOW[kind]:
+    best = _best(found)
+    if probability < REFUSE_BELOW[kind] or (kind != "loose" and _is_of_none(question, passages, found)):
         return "nothing"
     doubts = (_lacks_identifier, _names_only, _is_of_another_kind)
     near = probability < CLOSEST_BELOW[kind] or (
@@ -74,7 +83,7 @@ def sureness(
         and (
             features["missing"] >= _MISSING
             or _names_none(question, found)
-            or any(doubt(question, passages, _best(found)) for doubt in doubts)
+            or any(doubt(question, passages, best) for doubt in doubts)
         )
     )
     return "closest" if near else "answer"
@@ -107,6 +116,28 @@ def _said(passages: Sequence[Passage]) -> set[str]:
     return {term for passage in passages for part in passage for term in words(part)}
 
 
+def _is_of_none(question: Question, passages: Sequence[Passage], found: Sequence[Evidence]) -> bool:
+    """Whether what is there is of others only: of other years, or rows of which none is the one that is named."""
+    best = max(found, key=lambda item: (item.statement, item.score))
+    if best.features["other_year"] and _said(passages).isdisjoint(YEAR.findall(question.text)):
+        return True
+    rows = [item for item in found if item.header == best.header and item.passage == best.passage and item.statement]
+    if not best.row or len(rows) < _ROWS or not best.features["above"] or any(row.features["coverage"] for row in rows):
+        return False
+    lacking = set(_lacking(question, passages, best)[1])
+    text = passages[best.passage][0]
+    keys = [_key(text[row.start : row.end]) for row in rows]
+    kind = {key[-1:] for key in keys if not key.isascii()}  # 部 of 采购部 and 物流部
+    alike = len(kind) == 1 and any(term[-1] in kind and len(term) > 1 for term in lacking)
+    called = set(words(_key(text[slice(*best.header)]))) if best.header else set()  # "plan" of "the diamond plan"
+    named = _names(question).union(term for term, noun in question.compounds if noun in called)
+    return alike or not lacking.isdisjoint(named)
+
+
+def _key(row: str) -> str:
+    return re.split(r"[|\t]", row.strip("| \t"), maxsplit=1)[0].strip()
+
+
 def _lacks_identifier(question: Question, passages: Sequence[Passage], _: Evidence) -> bool:
     """Whether the question names a thing by a letter and a number that no passage names."""
     asked = {term for term, weight in question.names.items() if weight == 1.0 and term[0].isalpha()}
@@ -116,6 +147,8 @@ def _lacks_identifier(question: Question, passages: Sequence[Passage], _: Eviden
 def _names_only(question: Question, passages: Sequence[Passage], best: Evidence) -> bool:
     """Whether the best sentence says which thing is asked about, and much of it, but no word of what is asked."""
     if best.row and question.expectation.kind != "any":  # its column may be called otherwise
+        return False
+    if best.features["unit"] or best.features["kin"]:  # "weighs 19 kg" of "how heavy"
         return False
     focus, terms = frozenset(question.expectation.focus), frozenset(question.terms)
     attribute = _ATTRIBUTE.search(question.text) or len(terms - focus) == 1
@@ -209,14 +242,26 @@ def _lacking(question: Question, passages: Sequence[Passage], best: Evidence) ->
     there = {term for part in passages[best.passage] for term, _ in told_apart(part)}
     if len(question.names) > 1:  # of things that are compared, each passage may name one
         there |= _said(passages) & set(question.names)
+    there |= _bounded(question, passages[best.passage][0][best.start : best.end])
     # Of "which colour" and "what version" the answer gives the value, not the noun.
     asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
     whole = "".join(passages[best.passage])
     lacking = [term for term in asked if term not in there and (term.isascii() or not _stands(term, whole))]
+    lacking = [term for term in lacking if term[-1] not in _FUNCTION or not _stands(term[:-1], whole)]
     # Of the period of a warranty (保修期) an answer gives the length, and says 保修.
     lacking = [term for term in lacking if term[-1] != "期" or term[:-1] not in there]
     return asked, lacking, there
+
+
+def _bounded(question: Question, said: str) -> set[str]:
+    """The amounts of a question that a sentence sets a bound to: of 5,000 euros "more than 2,000 euros"."""
+    if not _BOUND.search(said):
+        return set()
+    units = {unit.casefold() for _, unit in _AMOUNT.findall(said)}
+    return {
+        term for amount, unit in _AMOUNT.findall(question.text) if unit.casefold() in units for term in words(amount)
+    }
 
 
 def _stands(term: str, text: str) -> bool:

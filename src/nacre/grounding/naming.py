@@ -57,8 +57,23 @@ def told_by_name(text: str, terms: Sequence[str]) -> dict[str, float]:
     found = {term: 0.0 for match in NAME.finditer(text) for term in words(match[0])}
     numbers = (next(filter(None, match.groups())) for match in _NUMBER.finditer(YEAR.sub(" ", text)))
     found |= {term: _NUMBERED for number in numbers for term in words(number)}
-    found |= {term: 1.0 for match in IDENTIFIER.finditer(text) for term in words(match[0]) if not term.isalpha()}
+    coded = [term for match in IDENTIFIER.finditer(text) for term in words(match[0])]
+    found |= {term: 0.0 if term.isalpha() else 1.0 for term in coded}
     return {term: weight for term, weight in found.items() if term in terms}
+
+
+def spellings(text: str, terms: Sequence[str]) -> dict[str, float]:
+    """The share of each term in an identifier that is read in several spellings: all of them count as one word.
+
+    Examples:
+        >>> spellings("Is H-60 in stock?", ("h-60", "h60", "stock"))
+        {'h-60': 0.5, 'h60': 0.5}
+    """
+    found: dict[str, float] = {}
+    for match in IDENTIFIER.finditer(text):
+        said = [term for term in dict.fromkeys(words(match[0])) if term in terms]
+        found |= {term: 1 / len(said) for term in said}
+    return found
 
 
 def capitals(text: str, asked: frozenset[str]) -> set[str]:

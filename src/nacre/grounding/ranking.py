@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
-from nacre.grounding.naming import YEAR, capitals, compounds, told_apart, told_by_name
+from nacre.grounding.naming import YEAR, capitals, compounds, spellings, told_apart, told_by_name
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
@@ -64,6 +64,7 @@ class Question:
             name.
         pairs: neighbours: of terms in English, of characters in Chinese, where words are cut now so, now so.
         compounds: terms that stand side by side, no function word between them.
+        spellings: of a term that is one spelling of an identifier, its share in it.
     """
 
     text: str
@@ -74,6 +75,7 @@ class Question:
     names: dict[str, float]
     expectation: Expectation
     compounds: frozenset[tuple[str, str]] = frozenset()
+    spellings: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,11 @@ def analyse(question: str) -> Question:
     text = unicodedata.normalize("NFKC", question)
     kind, text = expected(text), by_nouns(text)
     asked = [term for term, _ in told_apart(text)]
-    terms = tuple(dict.fromkeys(term for term in asked if term not in stopwords())) or tuple(dict.fromkeys(asked))
-    terms = terms[:_TERMS]
+    terms = tuple(dict.fromkeys([term for term in asked if term not in stopwords()] or asked))[:_TERMS]
     language = language_of(text)
     pairs = frozenset(_pairs(text, asked, language))
-    return Question(
-        text, language, terms, frozenset(asked), pairs, told_by_name(text, terms), kind, frozenset(compounds(text))
-    )
+    named, near, spelled = told_by_name(text, terms), frozenset(compounds(text)), spellings(text, terms)
+    return Question(text, language, terms, frozenset(asked), pairs, named, kind, near, spelled)
 
 
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
@@ -145,7 +145,8 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     told = (one.text for one in found if who and not is_heading(one.text))  # of a heading any word may have a capital
     names = frozenset(term for text in told for term in capitals(text, question.asked))
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
-    weights = {term: prior(term) * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term in question.terms}
+    plain = {term: prior(term) * question.spellings.get(term, 1.0) for term in question.terms}
+    weights = {term: value * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term, value in plain.items()}
     year = [_names_another_year(question.text, passage[1]) for passage in passages]
     keys = _keys(question, found)
     held = {term for sentence in found for term in _held(sentence)}

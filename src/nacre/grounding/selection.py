@@ -129,10 +129,11 @@ def _tells(text: str, one: Evidence) -> bool:
 
 
 def _spoken(one: Evidence, source: Source) -> str:
-    """A sentence; a row as one: under its heading each value with its name."""
+    """A sentence, behind the question that it answers; a row as one: under its heading each value with its name."""
     cells = _cells(_quote(one, source), source) if one.row else None
     if cells is None:
-        return source.text[one.start : one.end]
+        before = source.text[: one.start].rstrip().rpartition("\n")[2].strip("# *")
+        return f"{before if before[-1:] in ('?', '？') else ''} {source.text[one.start : one.end]}".strip()
     (_, *names), (first, *values) = cells
     lines = [line for line in source.text[: one.start].splitlines() if line.strip() and not is_row(line)]
     said = [f"{name} {value}" for name, value in zip(names, values, strict=True)]
@@ -154,7 +155,8 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     sure = sureness_by_meaning(best, max((value for *_, value in nearness if value is not None), default=None))
     if sure == "nothing":
         return Selection()
-    second = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    close = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    second = [one for one in close if one.features["other_year"] <= first.features["other_year"]]
     return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
-from nacre.grounding.naming import IDENTIFIER
+from nacre.grounding.naming import IDENTIFIER, YEAR
 from nacre.grounding.parts import searches_in
 from nacre.grounding.questions import suggestions
 from nacre.grounding.ranking import support
@@ -147,7 +147,13 @@ class RetrievalAugmented(ChatModelDecorator):
         foreign = {n for n, _, text in places if writing_of(text) != mine}
         # A name would draw the sentence that names the thing, whatever that says of it.
         there = [source.text for source in sources if source.n in foreign]
-        named = [match[0] for match in _NAMED.finditer(question) if any(match[0] in text for text in there)]
+        there += [source.title for source in sources if source.n in foreign]
+        named = [
+            match[0]
+            for pattern in (_NAMED, YEAR)
+            for match in pattern.finditer(question)
+            if any(match[0] in text for text in there)
+        ]
         meant = IDENTIFIER.sub("", functools.reduce(lambda text, name: text.replace(name, ""), named, question))
         meant = meant.strip() if foreign and words(meant) else question
         found = compare(meant, [text for *_, text in places]) if compare and places else ()

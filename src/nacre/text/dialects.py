@@ -17,7 +17,7 @@ from nacre.text.lenient_json import read_arguments, read_json
 MARKS = (
     "<|tool_calls_section_begin|>", "<|channel|>commentary to=", "commentary to=functions.", "<|start|>assistant to=",
     "<start_function_call>", "<|tool_calls_begin|>", "<longcat_tool_call>", "<minimax:tool_call>",
-    "<|tool_call_begin|>",
+    "<|tool_call_begin|>", "<|tool_call_start|>",
     "<function_calls>", "<seed:tool_call>", "<|START_ACTION|>", "<|action_start|>", "<|python_start|>",
     "<|tools_prefix|>", "<function_call>", "<steptml:invoke", "<|python_tag|>", "<invoke name=", "<|tool_call|>",
     "to=functions.", "<tool_calls>", "<|tool_call>", "<|tool_sep|>", "[TOOL_CALLS]", "```tool_code", "<tool_call>",
@@ -29,7 +29,7 @@ _MARK = re.compile("|".join(map(re.escape, MARKS)))
 # What may stand around and between calls: tags that open and close, fences, separators.
 _SKIPPED = re.compile(
     r"(?:\s+|<\|?/?(?:minimax:|seed:|longcat_|steptml:)?(?:tool_calls?|function_calls?|toolcalls?|tool_use)(?:_section)?"
-    r"(?:_begin|_end)?\|?>|</?\|?DSML\|(?:function_calls|tool_calls)>|<\|(?:tool_calls?_(?:begin|end)|plugin|python_tag"
+    r"(?:_begin|_end)?\|?>|</?\|?DSML\|(?:function_calls|tool_calls)>|<\|(?:tool_calls?_(?:begin|start|end)|plugin|python_tag"
     r"|python_(?:start|end)|action_(?:start|end)|START_ACTION|END_ACTION|tools_(?:prefix|suffix)|call|start|eom_id"
     r"|eot_id|im_end|/tool_call)\|>|</?TOOLCALL>|</(?:function|(?:\|DSML\||steptml:)?invoke)>|<(?:start|end)_function_call>"
     r"|function\s?<\|tool_sep\|>(?=<)|<tool_call\|>|\[/?TOOL_CALLS\]|functools(?=\[)|`{3,}(?:json|python|py|tool_code)?|;|,(?=\s*[{<]))*+"

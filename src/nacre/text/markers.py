@@ -14,7 +14,8 @@ from nacre.text.han import HAN
 MARKER = re.compile(r"[\[【［]\s*([1-9]\d?(?:\s*[,，、;；]\s*[1-9]\d?)*)\s*[\]】］]")
 """A mark as `CitationMarkers` leaves it, and its simplest relatives."""
 _NUMBER = re.compile(r"\d+")
-_NUMBERS_AND_DASHES = re.compile(r"\d+|[-–—~～至到]|\bto\b")
+_DASH = "‐‑–—−〜~～－-"
+_NUMBERS_AND_DASHES = re.compile(rf"\d+|[至到{_DASH}]|\bto\b")
 _TICKS = re.compile(r"`+")
 
 _O, _C = r"(?:\\?[\[【［〔]|&\#91;)", r"(?:\\?[\]】］〕]|&\#93;)"
@@ -22,26 +23,44 @@ _N = r"[1-9１-９]\d?(?!\d)"
 _SAID = (
     r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
     r"|contexts?|ids?)"
-    r"|参?见|(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据))[\s_:：\#.-]{0,3}"
+    r"|(?:参?见)?(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据)|参?见|参考)[\s_:：\#.-]{0,3}"
 )
 _ITEM = rf"(?:{_SAID}|[\#@^])?{_N}"
-_JOIN = r"\s{0,3}(?:[,，、;；&/]|\band\b|和|与|及|[-–—~～至到]|\bto\b)\s{0,3}"
+_JOIN = rf"\s{{0,3}}(?:[,，、;；&/]|\band\b|和|与|及|[至到{_DASH}]|\bto\b)\s{{0,3}}"
 _LIST = rf"{_ITEM}(?:{_JOIN}{_ITEM}){{0,19}}"
 # What may stand behind the number: 【1†source】, 【1:0†L5-L9】, [1, p. 3].
 _TAIL = r"(?:(?::\d{1,3})?†[^\]】\n]{0,40}|[,，]\s?(?:pp?\.|pages?\b|第)[^\]】\n]{0,20})"
 _ABOUT = r"[:：,，][^\]】)）\n]{1,60}"  # [Source 1: Travel policy]
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
+# In a sentence: "Source 1 says …", "according to sources 1 and 2, …".
+_IN_WORDS = (
+    rf"(?:\b(?:sources?|documents?|passages?)\s|(?:来源|资料|文档)\s?){_N}(?:{_JOIN}{_N}){{0,4}}(?![A-Za-z\d_%]|[.,]\d)"
+)
+_LEADS = re.compile(
+    r"(?:\b(?:according to|based on|stated in|per|see|cf\.?)\s(?:the\s)?|(?:根据|依据|据|见|参照))\Z", re.IGNORECASE
+)
+_SAYS = re.compile(
+    r"\s(?:says?|states?|mentions?|notes?|explains?|shows?|reports?|indicates?|confirms?|specif(?:y|ies)|describes?)\b"
+    r"|\s?中?(?:指出|说明|表明|规定|提到|显示|写明|写道)",
+    re.IGNORECASE,
+)
 _WRITTEN = re.compile(
     rf"""
-      ({_O}\s?{_N}\s?{_C}\s?[-–—~]\s?{_O}\s?{_N}\s?{_C})
+      ({_O}\s?{_N}\s?{_C}\s?[{_DASH}]\s?{_O}\s?{_N}\s?{_C})
     | \^?{_O}{{1,2}}\s{{0,3}}({_LIST})\s{{0,3}}{_TAIL}?{_C}{{1,2}}(?:\((?=[^()\s]{{0,300}}[/.\#:])[^()\s]{{1,300}}\))?
     | {_O}\s?({_SAID}{_N}){_ABOUT}{_C}
     | [(（]\s?({_SAID}{_N}(?:{_JOIN}{_ITEM}){{0,19}})(?:{_ABOUT})?\s?[)）]
     | \#\#({_N})\$\$
+    | \\cite[pt]?\{{\s?({_N}(?:\s?,\s?{_N}){{0,9}})\s?\}}
+    | <(?:cite|ref|source|citation)s?>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</(?:cite|ref|source|citation)s?>
     # The rest means something else as often: a power, a footnote of the source, an item of a list.
     | (?P<weak>
-        (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))(?:\s?<(?:sup|cite|ref)>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</(?:sup|cite|ref)>
-            |([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ]))
+        (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))(?:\s?<sup>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</sup>
+            |([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|\s?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
+            |\s?([{_CIRCLED}])(?=[。，；！？,;!?.]|\s*(?:\n|\Z)))
+        |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})\s?[:：|]\s?(?=[^\W\d_])[^\]】\n]{{1,60}}{_C}
+        |(?P<in_words>{_IN_WORDS})
         |[\[【](?P<title>[^\[\]【】\n]{{2,80}})[\]】]
         |(?<=[^\W\d_])\s?[(（]({_N})[)）](?=[ \t]{{0,3}}(?:[.!?。！？；;](?!\w)|\n|\Z))
       )
@@ -65,9 +84,12 @@ _BEGUN = re.compile(
     | <\w{{1,8}}>[^<\n]{{0,40}}(?:<[^>\n]{{0,10}})?
     | <\w{{1,8}}>[^<\n]{{0,40}}</\w{{1,8}}>
     | \#{{1,2}}\d{{0,2}}\$?
-    | \\|\^|[{_SUPERSCRIPT}]{{1,2}}
+    | \\(?:c(?:i(?:t(?:e(?:[pt]?(?:\{{[\s\d,]{{0,60}})?)?)?)?)?)?|(?:\$\^?|\^)\{{?\d{{0,2}}\}}?|[{_SUPERSCRIPT}]{{1,2}}
+    | [{_CIRCLED}][^\S\n]{{0,40}}
+    | (?:\b(?:s(?:o(?:u(?:r(?:c(?:es?)?)?)?)?)?|d(?:o(?:c(?:u(?:m(?:e(?:n(?:ts?)?)?)?)?)?)?)?
+      |p(?:a(?:s(?:s(?:a(?:g(?:es?)?)?)?)?)?)?)|来源?|资料?|文档?)(?:\s?(?:\d[^\[\]【】［］〔〕()（）]{{0,90}})?)?
     )\Z""",
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
 _HELD = 420  # characters at the end of which a mark may be unfinished
 _MOST = 20  # sources in a range
@@ -84,8 +106,10 @@ _WEAK = _WRITTEN.groupindex["weak"]
 def _is_citation(text: str, marker: re.Match[str]) -> bool:
     """Whether a mark of a form that means something else as often is a citation."""
     before = text[max(0, marker.start() - 24) : marker.start()]
+    if marker["in_words"]:
+        return bool(_LEADS.search(before) or _SAYS.match(text, marker.end()))
     opened = marker[0].strip()[0]
-    return opened in "[【" or not (_NUMBERED if opened in "(（" else _UNIT).search(before)
+    return opened in "[【［〔\\&" or not (_NUMBERED if opened in "(（" else _UNIT).search(before)
 
 
 class CitationMarkers:

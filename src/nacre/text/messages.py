@@ -27,8 +27,9 @@ def text_of(message: BaseMessage | str | list[Any]) -> str:
 
 
 def last_user_text(messages: Sequence[BaseMessage]) -> str:
-    """The text of the last message that the user wrote."""
-    return next((text_of(m) for m in reversed(messages) if isinstance(m, HumanMessage)), "")
+    """The text of the last message that the user wrote; its parts are lines of their own."""
+    content = next((m.content for m in reversed(messages) if isinstance(m, HumanMessage)), "")
+    return "\n".join(text_of([part]) for part in ([content] if isinstance(content, str) else content)).strip("\n")
 
 
 def replace_last_user(messages: Sequence[BaseMessage], new: Sequence[BaseMessage]) -> list[BaseMessage]:
