@@ -41,10 +41,11 @@ FORMS = [
     "30 days<sup>1</sup>.", "30 days [1](file:///x.md).", r"30 days \[1\].", "30 days &#91;1&#93;.", "30 days (1).",
     "30 days [1, p. 3].", "30 days [Source 1: Trial period].", "30 days [Trial period].", "为30天[来源1]。", "为30天【来源：1】。",
     "为30天（资料1、2）。", "为30天［１］。", "为30天〔1〕。", "为30天¹。",
+    "30 days ^[1].", "30 days ¹.", "30 days ^1^.", "30 days [S1].", "30 days [src2].", r"30 days \cite{1,2}.", "30 days <source>1</source>.", "30 days ⟦1⟧.", "为30天〖1〗。", "30 days [1: Trial period].",
 ]  # fmt: skip
 OTHERS = [
     "10⁶ and 5 m² and 10<sup>6</sup>", "see option (1).", "§ 5 (1).", "(1) First. (2) Second.", "[see the annex]",
-    "30 feet² are", "x = [0, 1]", "(2026)", "第三项（1）。",
+    "30 feet² are", "x = [0, 1]", "(2026)", "第三项（1）。", "The buckets of S1 (S1) and [S9]", "[1: see the annex]", "x^1 + y^2",
 ]  # fmt: skip
 
 

@@ -17,11 +17,11 @@ _NUMBER = re.compile(r"\d+")
 _NUMBERS_AND_DASHES = re.compile(r"\d+|[-–—~～至到]|\bto\b")
 _TICKS = re.compile(r"`+")
 
-_O, _C = r"(?:\\?[\[【［〔]|&\#91;)", r"(?:\\?[\]】］〕]|&\#93;)"
+_O, _C = r"(?:\\?[\[【［〔〖⟦]|&\#91;)", r"(?:\\?[\]】］〕〗⟧]|&\#93;)"
 _N = r"[1-9１-９]\d?(?!\d)"
 _SAID = (
     r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
-    r"|contexts?|ids?)"
+    r"|contexts?|ids?|src)"
     r"|参?见|(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据))[\s_:：\#.-]{0,3}"
 )
 _ITEM = rf"(?:{_SAID}|[\#@^])?{_N}"
@@ -36,12 +36,15 @@ _WRITTEN = re.compile(
       ({_O}\s?{_N}\s?{_C}\s?[-–—~]\s?{_O}\s?{_N}\s?{_C})
     | \^?{_O}{{1,2}}\s{{0,3}}({_LIST})\s{{0,3}}{_TAIL}?{_C}{{1,2}}(?:\((?=[^()\s]{{0,300}}[/.\#:])[^()\s]{{1,300}}\))?
     | {_O}\s?({_SAID}{_N}){_ABOUT}{_C}
+    | <(?:source|citation)>\s?({_N})\s?</(?:source|citation)>
+    | \\cite\{{({_N}(?:\s?,\s?{_N}){{0,9}})\}}
     | [(（]\s?({_SAID}{_N}(?:{_JOIN}{_ITEM}){{0,19}})(?:{_ABOUT})?\s?[)）]
     | \#\#({_N})\$\$
     # The rest means something else as often: a power, a footnote of the source, an item of a list.
     | (?P<weak>
         (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))(?:\s?<(?:sup|cite|ref)>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</(?:sup|cite|ref)>
-            |([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ]))
+            |\s?([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|\s?\^({_N})\^)
+        |[\[【]s({_N})[\]】]
         |[\[【](?P<title>[^\[\]【】\n]{{2,80}})[\]】]
         |(?<=[^\W\d_])\s?[(（]({_N})[)）](?=[ \t]{{0,3}}(?:[.!?。！？；;](?!\w)|\n|\Z))
       )
@@ -58,17 +61,18 @@ _NUMBERED = re.compile(
 # What may still become a mark, or more of one, when more text comes.
 _BEGUN = re.compile(
     rf"""(?:
-      (?:\\?[\[【［〔(（<]|&)[^\]】］〕)）>\n]{{0,90}}
-    | (?:\^?\\?[\[【［〔(（]|&\#91;)[^\]】］〕)）\n]{{1,90}}[\]】］〕)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
+      (?:\^?\\?[\[【［〔〖⟦(（<]|&)[^\]】］〕〗⟧)）>\n]{{0,90}}
+    | (?:\^?\\?[\[【［〔〖⟦(（]|&\#91;)[^\]】］〕〗⟧)）\n]{{1,90}}[\]】］〕〗⟧)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
     | [\[【［〔][^\]】］〕\n]{{1,60}}[\]】］〕]\([^)\s]{{0,300}}\)?
     | [\[【［〔]\s?\d{{1,2}}\s?[\]】］〕]\s?[-–—~]\s?\\?[\[【［〔]?\s?\d{{0,2}}\s?
     | <\w{{1,8}}>[^<\n]{{0,40}}(?:<[^>\n]{{0,10}})?
     | <\w{{1,8}}>[^<\n]{{0,40}}</\w{{1,8}}>
     | \#{{1,2}}\d{{0,2}}\$?
-    | \\|\^|[{_SUPERSCRIPT}]{{1,2}}
+    | \\c?i?t?e?(?:\{{[\d,\s]{{0,40}})?|\^(?:\d{{1,2}}\^?)?|[{_SUPERSCRIPT}]{{1,2}}
     )\Z""",
     re.VERBOSE,
 )
+_TITLED = re.compile(r"\A[1-9]\d?\s?[:：]\s?")  # [1: Travel policy]
 _HELD = 420  # characters at the end of which a mark may be unfinished
 _MOST = 20  # sources in a range
 
@@ -151,7 +155,8 @@ class CitationMarkers:
     def _pointed(self, marker: re.Match[str]) -> list[int]:
         """The source numbers in one mark of any form, those of a range among them."""
         if title := marker["title"]:
-            return [self._titles[title.casefold()]] if title.casefold() in self._titles else []
+            named = _TITLED.sub("", title.casefold())
+            return [self._titles[named]] if named in self._titles else []
         said = next(group for at, group in enumerate(marker.groups(), 1) if group and at != _WEAK)
         found: list[int] = []
         ranged = False
