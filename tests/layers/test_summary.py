@@ -79,5 +79,5 @@ def test_everything_else_passes_through(base, asked):
 
 def test_the_name_of_a_document_keeps_the_characters_that_also_frame_a_request():
     assert wanted("总结一下请假制度") == ["请假制度"]
-    assert wanted("请总结里程中心的目的") == ["里程中心目的"]
+    assert wanted("请总结里程中心的目的") == ["里程中心 目的"]
     assert wanted("请帮我概括文件夹合同里的文档") == ["合同"]

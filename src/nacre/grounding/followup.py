@@ -28,6 +28,7 @@ _OPENS, _CORRECTS, _REFERS, _OWNS, _MORE, _SOCIAL, _BARE, _AUXILIARY, _TIMES, _S
     for name in ("opens", "corrects", "refers", "owns", "more", "social", "bare", "auxiliary", "times", "starts")
 )
 _NE = re.compile(r"呢[？?。\s]*$")
+_TOLD = re.compile(r"\s?[(（](?:the )?([^()（）]{1,40})[)）](?=\W*$)")  # as whoever was asked back told it
 _END = re.compile(r"[\s?？。.!！]+$")
 _HAN = re.compile(rf"[{HAN}]")
 _ASKED = re.compile(
@@ -57,6 +58,7 @@ _SUBJECTS = tuple(
 _NAMES = ("nr", "ns", "nt", "nz")  # tags of names
 _NOMINAL = ("n", "v", "a", "j", "l", "b", "eng")
 _ENDS = re.compile(r"[是有要须应能可多几]$|.*[几多]|需要|必须|应该|能够|可以")  # words before which a subject ends
+_LABEL = 40  # characters of what is told when it was asked back
 _FEW = 12  # characters of a Chinese question without a noun
 _PHRASE = 5  # words of what is carried over
 
@@ -118,6 +120,18 @@ def leans(asked: str) -> bool:
     return not named and bool(_BARE.match(asked) or (not asks and len(asked.split()) <= 3))
 
 
+def leans_on(asked: str, answer: str) -> bool:
+    """Whether a question leans on what was said before it, or tells what an answer asked back."""
+    return leans(asked) or _tells_which(asked, answer)
+
+
+def _tells_which(asked: str, answer: str) -> bool:
+    """Whether somebody says no more than what he was asked: of which of several things he speaks."""
+    short = len(asked.split()) <= _PHRASE and len(asked) <= _LABEL and not _SOCIAL.match(asked.strip())
+    asks = _ASKED.search(asked) or _AUXILIARY.match(asked.split(" ")[0])
+    return answer.rstrip("*_ \n").endswith(("?", "？")) and short and not asks and bool(content(asked))
+
+
 def _unopened(asked: str) -> str:
     """A question without the word by which it goes on."""
     opened = _CORRECTS.match(asked) or _OPENS.match(asked)
@@ -167,10 +181,13 @@ def _named(before: str) -> bool:
 
 
 def _completed(asked: str, earlier: str, answer: str) -> str:
-    if not earlier or not leans(asked):
+    if not earlier or not leans_on(asked, answer):
         return asked
     language = language_of(asked) if _HAN.search(asked) or asked.isascii() else language_of(earlier)
     bare = _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，")
+    if _tells_which(asked, answer):
+        opened, closed = ("（", "）？") if _HAN.search(earlier) else (" (", ")?")
+        return f"{_END.sub('', _TOLD.sub('', earlier))}{opened}{bare.removesuffix('的')}{closed}"
     pronoun = _pronoun(bare)
     if _MORE.match(asked) or not (content(bare) or (pronoun and _ASKED.search(bare))):
         return earlier
@@ -237,7 +254,7 @@ def _alike(name: str, earlier: str, answer: str) -> list[str]:
     """What in an earlier question is of the kind of a name: an identifier, a capitalised name, the key of the row that
     was cited, a noun with the same head.
     """
-    found: list[str] = []
+    found: list[str] = [told[1] for told in _TOLD.finditer(earlier)]
     if IDENTIFIER.search(name):
         shape = _shape(IDENTIFIER.search(name)[0])  # type: ignore[index]
         known = [match[0] for match in IDENTIFIER.finditer(earlier)]
@@ -306,6 +323,8 @@ def _thing(earlier: str, answer: str) -> str:
     """What the conversation is about: the row that was cited last, else what the earlier question names."""
     if key := _key(answer):
         return key
+    if told := _TOLD.search(earlier):
+        return told[1]
     names = [*(match[0] for match in IDENTIFIER.finditer(earlier)), *_capitalised(earlier)]
     if not names:
         return _subject(earlier)
