@@ -21,7 +21,7 @@ from nacre.text.words import words
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _NEAR = 4.0  # score points that what is said alike of another thing may lie behind
-_ALIKE = 0.6  # of the words of two sentences that tell the same of two things
+_ALIKE = 0.5  # of the words of two sentences that tell the same of two things
 _MOST = 12  # things that are named
 _LONGEST, _LABEL = 60, 40  # words of a sentence that is compared, characters of a name
 _WIDEST = 3  # words of a name

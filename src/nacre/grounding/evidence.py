@@ -87,7 +87,7 @@ class Evidence:
             text = attached(text, self.sources, resolve(text), self.min_support)
             text = supported_part(text, resolve(text), self.min_support)
             abstained = not text
-            text = f"{near}\n{text}\n{which}".strip() if text else refusal(language)
+            text = f"{near}\n{text}\n\n{which}".strip() if text else refusal(language)
             reply = reply.model_copy(update={"content": text})
             citations = [c for c in ([] if abstained else resolve(text)) if c["support"] >= self.min_support]
         reply.response_metadata["model_provider"] = "nacre"
