@@ -60,14 +60,24 @@ def main() -> None:
         model = nacre.build({"model": "quote", "layers": ["rag"]}, kb=base)
         for row in rows(limit):
             own = nacre_of(model.invoke(messages(row)))
-            told = "refused" if own.get("abstained") else "closest" if own.get("closest") else "answered"
+            told = (
+                "asked back"
+                if own.get("asked_back")
+                else "refused"
+                if own.get("abstained")
+                else "closest"
+                if own.get("closest")
+                else "answered"
+            )
             kind = ", ".join(row["answerability"])
             counts[kind][told] += 1
             if row["passages"] and kind == "ANSWERABLE":
                 found = {str(hit["uri"]).rpartition("/")[2] for hit in own["hits"]}
                 gold.append(any(passage["_id"].rpartition("/")[2] in found for passage in row["passages"]))
     for kind, told in counts.items():
-        shares = (f"{name} {told[name] / told.total():.2f}" for name in ("answered", "closest", "refused"))
+        shares = (
+            f"{name} {told[name] / told.total():.2f}" for name in ("answered", "closest", "refused", "asked back")
+        )
         print(f"{kind:<16}{told.total():>4}  {'  '.join(shares)}")
     print(f"gold passage among the sources, of {len(gold)}: {sum(gold) / len(gold):.2f}")
 

@@ -18,12 +18,13 @@ from nacre.eval.why import diagnose
 from nacre.layers.rag import RetrievalAugmented
 from nacre.retrieval.relevance import content
 from nacre.retrieval.retriever import KnowledgeBaseRetriever
+from nacre.store.calibration import UNRELATED
 from nacre.store.encoder import Encoder
-from nacre.text.language import tr
+from nacre.text.language import language_of, tr
 from nacre.text.messages import nacre_of
 
 _MOST = 2000  # questions that are grouped, the latest
-_ALIKE = 0.8  # cosine from which two questions ask the same
+_ALIKE = 0.6  # cosine from which two questions ask the same, beside what any two sentences have in common
 _SHARED = 0.6  # of the words of both, where there is no encoder or it is not sure
 _DEEP = 50  # passages of the widest search
 _SHOWN = 20  # questions of a gap that are listed
@@ -111,7 +112,7 @@ def grouped(exchanges: Sequence[Exchange], encoder: Encoder | None) -> list[list
     Each joins the first group whose first question is near enough: chains of likeness make no group.
     """
     asked = list(dict.fromkeys(exchange.question.strip() for exchange in exchanges))
-    vectors = encoder.documents(asked) if encoder and asked else None
+    vectors = _apart(asked, encoder) if encoder and asked else None
     said = [frozenset(content(question)) for question in asked]
     heads: list[int] = []
     where: dict[str, int] = {}
@@ -126,13 +127,24 @@ def grouped(exchanges: Sequence[Exchange], encoder: Encoder | None) -> list[list
     return groups
 
 
+def _apart(asked: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
+    """Vectors of questions without what sentences of their language that have nothing to do with each other share: some
+    encoders see every two texts as near.
+    """
+    shared = {language: encoder.documents(list(texts)).mean(axis=0) for language, texts in UNRELATED.items()}
+    vectors = encoder.documents(asked) - np.stack([shared[language_of(question)] for question in asked])
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
 def _alike(one: int, other: int, said: Sequence[frozenset[str]], vectors: NDArray[np.float32] | None) -> bool:
     mine, theirs = said[one], said[other]
+    if not mine or not theirs:  # "?" means nothing that another question may mean too
+        return False
     if any(c.isdigit() for word in mine ^ theirs for c in word):  # PX-100 and PX-200 are two questions
         return False
     if vectors is not None and float(vectors[one] @ vectors[other]) >= _ALIKE:
         return True
-    return bool(mine) and len(mine & theirs) >= _SHARED * len(mine | theirs)
+    return len(mine & theirs) >= _SHARED * len(mine | theirs)
 
 
 def _gap(group: Sequence[Exchange], stack: RetrievalAugmented, liked: dict[str, str]) -> Gap:

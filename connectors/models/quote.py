@@ -14,13 +14,14 @@ from pydantic import ConfigDict, Field
 
 from nacre import prompts
 from nacre.connectors.models.stops import cut_at
-from nacre.grounding.answerability import Sure
+from nacre.grounding.asking import question_of
 from nacre.grounding.selection import Near, select, shown
 from nacre.text.hygiene import searched
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, parse_sources, text_of, with_nacre
 from nacre.text.words import words
 
+_TURNS = 12  # messages before, of a conversation
 _COUNTED = 20_000  # characters of a message whose words are counted
 
 
@@ -62,30 +63,34 @@ class QuoteChatModel(BaseChatModel):
 
     def _answer(
         self, messages: Sequence[BaseMessage], relevance: Any = None, nearness: Sequence[Near] = (), **_: Any
-    ) -> tuple[str, Sure]:
-        """The answer, and how surely it is one."""
+    ) -> tuple[str, dict[str, Any]]:
+        """The answer, and what is to be told of it."""
         sources, question = parse_sources(last_user_text(messages))
         known = relevance if isinstance(relevance, float) else None
         found = select(searched(question), sources, self.sentences, known, nearness)
         language = language_of(question)
         if not found.quotes:
-            return prompts.load("rag/refusal", language).text(), "nothing"
+            return prompts.load("rag/refusal", language).text(), {"abstained": True}
+        names = [name for name, _ in found.meant]
+        if names and not _spoken_of(names, messages[:-1]):
+            lines = [*shown([quote for _, quote in found.meant], sources), "", question_of(names, language)]
+            return "\n".join(lines), {"abstained": False, "asked_back": names}
         lines = shown(found.quotes, sources)
         if found.sure == "closest":
             lines = [prompts.load("rag/closest", language).text(), "", *lines]
-        return "\n".join(lines), found.sure
+        return "\n".join(lines), {"abstained": False}
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        whole, sure = self._answer(messages, **kwargs)
+        whole, known = self._answer(messages, **kwargs)
         text, _ = cut_at(whole, stop)
         for piece in text.splitlines(keepends=True):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         told = AIMessage("", response_metadata={"model_name": self.model, "finish_reason": "stop"})
         last = AIMessageChunk(
             content="",
-            response_metadata=with_nacre(told, abstained=sure == "nothing").response_metadata,
+            response_metadata=with_nacre(told, **known).response_metadata,
             usage_metadata=_usage(messages, text),
             chunk_position="last",
         )
@@ -95,6 +100,14 @@ class QuoteChatModel(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
         return generate_from_stream(self._stream(messages, stop, **kwargs))
+
+
+def _spoken_of(names: Sequence[str], past: Sequence[BaseMessage]) -> bool:
+    """Whether the conversation named one of several things: then it is hardly unknown which is meant."""
+    said = " ".join(
+        text_of(message)[-_COUNTED:] for message in past[-_TURNS:] if message.type in ("human", "ai")
+    ).casefold()
+    return any(name.casefold() in said for name in names)
 
 
 def _usage(messages: Sequence[BaseMessage], text: str) -> UsageMetadata:

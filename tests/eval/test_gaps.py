@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from pathlib import Path
 
 import pytest
+from langchain_core.embeddings import Embeddings
 
 from nacre import KnowledgeBase, RetrievalAugmented
 from nacre.cli import run
+from nacre.cli.why import _show
 from nacre.connectors.models.quote import QuoteChatModel
-from nacre.eval.gaps import Exchange, find_gaps, grouped
+from nacre.eval.gaps import Exchange, Gap, find_gaps, grouped
 from nacre.server.records import Records
+from nacre.store.encoder import Encoder
 from nacre.testing.stores import StoreEmbeddings
 
 GATE = "What is the gate code of the north warehouse?"
@@ -71,10 +76,33 @@ def test_a_disliked_answer_is_followed_and_a_liked_one_is_no_gap(stack: Retrieva
     assert (gap.stage, gap.disliked, gap.refused, gap.uri) == ("model", 1, 0, "file:///a.md")
 
 
+class Crowded(Embeddings):
+    """An encoder that sees every two texts as near: what tells them apart is a tenth of what they share."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        vector = [0.0] * 64
+        for word in re.findall(r"\w+", text.casefold()):
+            vector[zlib.crc32(word.encode()) % 63] += 1.0
+        length = sum(value * value for value in vector) ** 0.5 or 1.0
+        return [*(value / length for value in vector[:63]), 3.0]
+
+
+def test_questions_are_told_apart_where_an_encoder_sees_all_as_near() -> None:
+    asked = ["?", "Who owns the old mill?", "Who owns the mill?", "When do the trams run?", "?"]
+    groups = grouped([*map(refused, asked)], Encoder(Crowded()))
+    assert [[one.question for one in group] for group in groups] == [["?", "?"], asked[1:3], asked[3:4]]
+
+
+def test_a_very_long_question_is_shown_by_its_beginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _show([Gap(("x" * 50_000,), 1, "source", "cure", "reason", 1, 0)], {"traces": True})
+    assert len(capsys.readouterr().err) < 2_000
+
+
 @pytest.mark.parametrize("encoder", [True, False])
 def test_identifiers_part_what_is_worded_alike(encoder: bool) -> None:
-    from nacre.store.encoder import Encoder
-
     asked = [refused(f"What is the lead time of the PX-{n}?") for n in (100, 200, 100)]
     assert [len(group) for group in grouped(asked, Encoder(StoreEmbeddings()) if encoder else None)] == [2, 1]
 

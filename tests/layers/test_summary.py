@@ -4,6 +4,7 @@ import pytest
 
 import nacre
 from nacre.connectors.models.quote import QuoteChatModel
+from nacre.layers.summary import wanted
 from nacre.text.messages import nacre_of, parse_sources, text_of
 
 POND = (
@@ -74,3 +75,9 @@ def test_what_the_asker_may_not_see_is_not_summarised(base):
 def test_everything_else_passes_through(base, asked):
     layer = nacre.Summary(inner=nacre.ScriptedChatModel(["passed on"]), knowledge_base=base)
     assert text_of(layer.invoke(asked)) == "passed on"
+
+
+def test_the_name_of_a_document_keeps_the_characters_that_also_frame_a_request():
+    assert wanted("总结一下请假制度") == ["请假制度"]
+    assert wanted("请总结里程中心的目的") == ["里程中心 目的"]
+    assert wanted("请帮我概括文件夹合同里的文档") == ["合同"]

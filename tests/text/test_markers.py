@@ -43,11 +43,13 @@ FORMS = [
     "为30天（资料1、2）。", "为30天［１］。", "为30天〔1〕。", "为30天¹。",
     "30 days <cite>1</cite>.", "30 days <source>[2]</source>.", r"30 days \cite{1, 2}.", "30 days^1^.", "30 days $^{2}$.",
     "30 days [S1].", "30 days [2: Trial].", "为30天[参考1]。", "为30天（见来源1）。", "为30天［1－2］。", "为30天②。",
+    "30 days ^[1].", "30 days ¹.", "30 days ^1^.", "30 days [S1].", "30 days [src2].", r"30 days \cite{1,2}.", "30 days <source>1</source>.", "30 days ⟦1⟧.", "为30天〖1〗。", "30 days [1: Trial period].",
 ]  # fmt: skip
 OTHERS = [
     "10⁶ and 5 m² and 10<sup>6</sup>", "see option (1).", "§ 5 (1).", "(1) First. (2) Second.", "[see the annex]",
     "30 feet² are", "x^2^ + $y^{2}$", "①打开②关闭。", "[1: 30]", "a data source 1 km away", "source 1.5 says", "资料2份",
     "文档1页", "x = [0, 1]", "(2026)", "第三项（1）。",
+    "The buckets of S1 (S1) and [S9]", "x^1 + y^2",
 ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nacre.layers.rag import RetrievalAugmented
     from nacre.server.settings import Settings
 
+_SHOWN = 200  # characters of a question
 _NAMES = {
     "answered": N_("answered, though no document says it"),
     "error": N_("failed with an error"),
@@ -133,7 +134,10 @@ def gaps(
     stack, _ = answering(opened(settings.kb), model, who, strict=False)
     with bar(as_json, tr("Following")) as show:
         found = find_gaps(exchanges, stack, show)
-    told: dict[str, Any] = {"gaps": [gap.data() for gap in found], "traces": settings.server.trace}
+    told: dict[str, Any] = {
+        "gaps": [gap.data() for gap in found],
+        "traces": settings.server.trace or any(kept(settings, "traces")),
+    }
     if out:
         rows = [row for gap in found if gap.stage != "none" for row in gap.rows()]
         write_rows(out, rows)
@@ -172,7 +176,7 @@ def _show(found: list[Gap], told: Mapping[str, Any]) -> None:
     if not found:
         say(tr("No question was refused or disliked."))
     for gap in found:
-        say((f"{gap.count} × ", "bold"), (" | ".join(gap.questions[:5]), "cyan"))
+        say((f"{gap.count} × ", "bold"), (" | ".join(question[:_SHOWN] for question in gap.questions[:5]), "cyan"))
         say((tr("Lost at: "), "bold"), f"{_stage(gap.stage)}  ", (gap.reason, "dim"))
         say((tr("Cure: "), "bold"), gap.cure)
     if not told["traces"]:

@@ -15,12 +15,12 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from nacre import prompts
+from nacre.grounding.asking import LANGUAGES, asked_back
 from nacre.grounding.citations import Citation, Derived, attached, cite, statements, supported_part
 from nacre.text.language import Language, language_of
 from nacre.text.markers import CitationMarkers, as_nacre_provider
 from nacre.text.messages import Source, nacre_of, source_of, text_of, with_nacre
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 _LEFT = "unchecked"
 """Where a reply says that its evidence waits to be checked, and how much support it needs."""
 
@@ -82,11 +82,12 @@ class Evidence:
         near = closest_line(text)
         citations = [] if abstained else resolve(text)
         if self.min_support is not None and not abstained:
-            text = text.removeprefix(near)
+            which = asked_back(text)
+            text = text.removeprefix(near).removesuffix(which)
             text = attached(text, self.sources, resolve(text), self.min_support)
             text = supported_part(text, resolve(text), self.min_support)
             abstained = not text
-            text = f"{near}\n{text}".lstrip() if text else refusal(language)
+            text = f"{near}\n{text}\n\n{which}".strip() if text else refusal(language)
             reply = reply.model_copy(update={"content": text})
             citations = [c for c in ([] if abstained else resolve(text)) if c["support"] >= self.min_support]
         reply.response_metadata["model_provider"] = "nacre"

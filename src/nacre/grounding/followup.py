@@ -23,15 +23,17 @@ from nacre.text.words import located_words, words
 
 _DATA = vocabulary(__package__, "followup")
 _LISTS = _DATA["lists"]
-_OPENS, _CORRECTS, _REFERS, _OWNS, _MORE, _SOCIAL, _BARE, _AUXILIARY = (
+_OPENS, _CORRECTS, _REFERS, _OWNS, _MORE, _SOCIAL, _BARE, _AUXILIARY, _TIMES, _STARTS = (
     compiled(_DATA[name], _LISTS)
-    for name in ("opens", "corrects", "refers", "owns", "more", "social", "bare", "auxiliary")
+    for name in ("opens", "corrects", "refers", "owns", "more", "social", "bare", "auxiliary", "times", "starts")
 )
 _NE = re.compile(r"呢[？?。\s]*$")
+_TOLD = re.compile(r"\s?[(（](?:the )?([^()（）]{1,40})[)）](?=\W*$)")  # as whoever was asked back told it
 _END = re.compile(r"[\s?？。.!！]+$")
 _HAN = re.compile(rf"[{HAN}]")
 _ASKED = re.compile(
-    r"\b(?:how|what|when|where|who|whom|whose|which|why)\b|[什谁哪几]|多少|多久|多长|怎么|如何|何时|是否", re.IGNORECASE
+    r"\b(?:how|what|when|where|who|whom|whose|which|why)\b|[什谁哪几]|多[少久长大高远重快宽深厚早]|怎么|如何|何时|是否|吗",
+    re.IGNORECASE,
 )
 _WHO_DOES = re.compile(r"(?:who|what|which|when|where|how)\s+\w+", re.IGNORECASE)
 _BE = re.compile(
@@ -39,10 +41,25 @@ _BE = re.compile(
 )
 _SPEAKER = re.compile(r"(?:\w+\s+){0,2}(?:I|you|we|it|they|there|this|that)\b", re.IGNORECASE)
 _NOUN = re.compile(r"\b(?:the|an?|my|our|your|some|any|all|each|every)\s+\w|\w{3,}[^s\W]s\b", re.IGNORECASE)
+_PREPOSITION = re.compile(r"\b(?:of|in|at|for|from|on|with|to|during|about|by)$", re.IGNORECASE)
+_CLAUSES = re.compile(r"[,;]|\b(?:and|or|but|that|since|because|if|when|while|although|before|after)\b", re.IGNORECASE)
 _SUBORDINATE = re.compile(r"\b(?:since|because|if|when|while|although)\b", re.IGNORECASE)
 _DETERMINERS, _PERSONAL = ("this", "these", "those"), ("he", "she", "him", "his", "her")
 _PERSON = re.compile(r"[A-Z][\w'-]+(?:\s[A-Z][\w.'-]*){1,3}")
 _LONGEST = 300  # characters of a follow-up; who writes more says what is meant
+_PLURAL = r"(?!(?:this|its|us|does)\b)[\w-]*(?:[^s\W]s|staff|people|children|men|women)"
+_SUBJECTS = tuple(
+    re.compile(rf"\b{joint}\s+(?:(?:the|our|my)\s+)?{subject}", re.IGNORECASE)
+    for joint, subject in (
+        ("(?:do|did|are|were|can|may|must|should|will|have)", rf"((?:[\w-]+\s+){{0,2}}?{_PLURAL})\b"),
+        ("(?:do|does|did)", r"((?:[\w-]+\s+){0,2}[\w-]+)\s+\w+\W*$"),
+    )
+)
+_NAMES = ("nr", "ns", "nt", "nz")  # tags of names
+_NOMINAL = ("n", "v", "a", "j", "l", "b", "eng")
+_ENDS = re.compile(r"[是有要须应能可多几]$|.*[几多]|需要|必须|应该|能够|可以")  # words before which a subject ends
+_LABEL = 40  # characters of what is told when it was asked back
+_FEW = 12  # characters of a Chinese question without a noun
 _PHRASE = 5  # words of what is carried over
 
 
@@ -94,8 +111,25 @@ def leans(asked: str) -> bool:
     if bare != asked:
         return not asks or (len(terms) < 2 and not named)
     if language_of(asked) == "zh":
-        return not IDENTIFIER.search(asked) and sum(len(term) > 1 for term in set(terms)) < 2 and len(asked) < 9
+        if IDENTIFIER.search(asked):
+            return False
+        verbs = (
+            _STARTS.match(asked) and len(asked) <= _FEW and not any(tag.startswith("n") for _, tag in _tagged(asked))
+        )
+        return bool(verbs) or (sum(len(term) > 1 for term in set(terms)) < 2 and len(asked) < 9)
     return not named and bool(_BARE.match(asked) or (not asks and len(asked.split()) <= 3))
+
+
+def leans_on(asked: str, answer: str) -> bool:
+    """Whether a question leans on what was said before it, or tells what an answer asked back."""
+    return leans(asked) or _tells_which(asked, answer)
+
+
+def _tells_which(asked: str, answer: str) -> bool:
+    """Whether somebody says no more than what he was asked: of which of several things he speaks."""
+    short = len(asked.split()) <= _PHRASE and len(asked) <= _LABEL and not _SOCIAL.match(asked.strip())
+    asks = _ASKED.search(asked) or _AUXILIARY.match(asked.split(" ")[0])
+    return answer.rstrip("*_ \n").endswith(("?", "？")) and short and not asks and bool(content(asked))
 
 
 def _unopened(asked: str) -> str:
@@ -120,11 +154,21 @@ def _pronoun(asked: str) -> re.Match[str] | None:
         determines = word in ("that", "this", "these", "those", "one", "ones") and not re.match(r"\W*$", after)
         verb = _WHO_DOES.fullmatch(_unopened(before))
         named_here = (
-            not (inverted or verb) and word.isascii() and word not in ("that", "this", "there") and _named(before)
+            not (inverted or verb or _is_object(word, before))
+            and word.isascii()
+            and word not in ("that", "this", "there")
+            and _named(before)
         )
         if not (expletive or named_here or (determines and word in ("that", "one", "ones"))):
             return found
     return None
+
+
+def _is_object(word: str, before: str) -> bool:
+    """Whether a pronoun stands behind a preposition of the one clause there is: what that clause names is another
+    thing.
+    """
+    return word in ("it", "them", "him") and bool(_PREPOSITION.search(before)) and not _CLAUSES.search(before)
 
 
 def _named(before: str) -> bool:
@@ -137,13 +181,16 @@ def _named(before: str) -> bool:
 
 
 def _completed(asked: str, earlier: str, answer: str) -> str:
-    if not earlier or not leans(asked):
+    if not earlier or not leans_on(asked, answer):
         return asked
     language = language_of(asked) if _HAN.search(asked) or asked.isascii() else language_of(earlier)
     bare = _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，")
-    if _MORE.match(asked) or not content(bare):
-        return earlier
+    if _tells_which(asked, answer):
+        opened, closed = ("（", "）？") if _HAN.search(earlier) else (" (", ")?")
+        return f"{_END.sub('', _TOLD.sub('', earlier))}{opened}{bare.removesuffix('的')}{closed}"
     pronoun = _pronoun(bare)
+    if _MORE.match(asked) or not (content(bare) or (pronoun and _ASKED.search(bare))):
+        return earlier
     if not _ASKED.search(bare) and not pronoun and (replaced := _replaced(bare, earlier, answer)):
         return replaced
     if _CORRECTS.match(asked) and not pronoun:
@@ -172,8 +219,11 @@ def _person(earlier: str, answer: str) -> str:
 
 def _replaced(bare: str, earlier: str, answer: str) -> str:
     """The earlier question about another thing; "" where nothing in it is of the kind of what is named now."""
+    if time := _TIMES.fullmatch(bare):
+        return _at_another_time(time[0], earlier)
     joint = re.match(r"(?:of|in|at|for|from|on|with|to|during)\s+", bare, re.IGNORECASE)
     name = re.sub(r"^(?:the|a|an)\s+", "", bare[joint.end() :] if joint else bare, flags=re.IGNORECASE)
+    name = name.removesuffix("的")
     for old in _alike(name, earlier, answer):
         at = earlier.casefold().find(old.casefold())
         if at >= 0:
@@ -183,32 +233,65 @@ def _replaced(bare: str, earlier: str, answer: str) -> str:
         return (
             f"{earlier[: found.start()]}{bare}{earlier[found.end() :]}" if found else f"{_END.sub('', earlier)} {bare}?"
         )
+    if bare == name and re.fullmatch(rf"(?:[\w-]+ ){{0,2}}{_PLURAL}", name):  # "and invoices?"
+        subject = next((found for pattern in _SUBJECTS if (found := pattern.search(earlier))), None)
+        return f"{earlier[: subject.start(1)]}{name}{earlier[subject.end(1) :]}" if subject else ""
     if _HAN.search(bare) and not IDENTIFIER.search(earlier) and not _key(answer) and (nouns := _nouns(earlier)):
-        first = min(nouns, key=earlier.find)
-        return earlier.replace(first, bare, 1)
+        subject = _subject(earlier)
+        return earlier.replace(subject if subject in earlier else min(nouns, key=earlier.find), bare, 1)
     return ""
+
+
+def _at_another_time(time: str, earlier: str) -> str:
+    """The earlier question at another time than it named, if it named any."""
+    if _HAN.search(earlier):
+        return f"{time}{_TIMES.sub('', earlier, count=1)}"
+    named = time if time[0].isalpha() else f"in {time}"
+    return f"{_END.sub('', _TIMES.sub('', earlier, count=1)).rstrip()} {named}?"
 
 
 def _alike(name: str, earlier: str, answer: str) -> list[str]:
     """What in an earlier question is of the kind of a name: an identifier, a capitalised name, the key of the row that
     was cited, a noun with the same head.
     """
-    found: list[str] = []
+    found: list[str] = [told[1] for told in _TOLD.finditer(earlier)]
     if IDENTIFIER.search(name):
         shape = _shape(IDENTIFIER.search(name)[0])  # type: ignore[index]
         known = [match[0] for match in IDENTIFIER.finditer(earlier)]
         found += sorted(known, key=lambda old: _shape(old) != shape)
-    elif name[:1].isupper():
+    elif name[:1].isupper() and " " not in name:
         found += _capitalised(earlier)
     if _HAN.search(name):
-        found += [old for old in _nouns(earlier) if old[-1] == name[-1] and old != name]
+        found += _alike_in_chinese(name, earlier)
     else:
         head = name.split()[-1]
         phrase = re.search(rf"(?:[\w-]+\s+)?\b{re.escape(head)}\b", earlier, re.IGNORECASE) if " " in name else None
         found += [phrase[0]] if phrase else []
+        capital = name[:1].isupper()
+        found += [*_capitalised(earlier), *(w for w, tag in _tagged(earlier) if tag in _NAMES)] if capital else []
     key = _key(answer)
     found += [key] if key and (len(name.split()) <= 2) and _kind(key) == _kind(name) else []
     return found
+
+
+def _alike_in_chinese(name: str, earlier: str) -> list[str]:
+    """What is alike by its kind (西安 and 昆明), by its head (家庭套餐 and 商务套餐), by its last character."""
+    said, known = _tagged(name), _tagged(earlier)
+    (_, kind), (head, _) = said[0], said[-1]
+    if kind in _NAMES and not _HAN.search(earlier):
+        return _capitalised(earlier)
+    found = [word for word, tag in known if tag == kind and tag in _NAMES]
+    at = next((at for at, (word, _) in enumerate(known) if word == head), 0) if len(said) > 1 else 0
+    if at and known[at - 1][1].startswith(_NOMINAL):
+        found.append("".join(word for word, _ in known[max(0, at - len(said) + 1) : at + 1]))
+    return found + [old for old in _nouns(earlier) if old[-1] == name[-1] and old != name]
+
+
+def _tagged(text: str) -> list[tuple[str, str]]:
+    """The words of a Chinese text with their parts of speech; none of another."""
+    import rjieba
+
+    return rjieba.tag(text) if _HAN.search(text) else []
 
 
 def _shape(identifier: str) -> str:
@@ -221,9 +304,7 @@ def _kind(name: str) -> tuple[bool, bool, bool]:
 
 def _nouns(text: str) -> list[str]:
     """The Chinese nouns of a text, the longest first; what asks is none."""
-    import rjieba
-
-    tagged = [word for word, tag in rjieba.tag(text) if tag.startswith(("n", "v", "j", "l")) and len(word) > 1]
+    tagged = [word for word, tag in _tagged(text) if tag.startswith(("n", "v", "j", "l")) and len(word) > 1]
     runs = re.findall(rf"[{HAN}]{{2,4}}", re.sub(r"[的是在有和与多少几什么谁哪为吗呢怎如能可要天]", " ", text))
     return sorted(dict.fromkeys([*tagged, *runs]), key=len, reverse=True)
 
@@ -242,21 +323,30 @@ def _thing(earlier: str, answer: str) -> str:
     """What the conversation is about: the row that was cited last, else what the earlier question names."""
     if key := _key(answer):
         return key
+    if told := _TOLD.search(earlier):
+        return told[1]
     names = [*(match[0] for match in IDENTIFIER.finditer(earlier)), *_capitalised(earlier)]
     if not names:
         return _subject(earlier)
     if _HAN.search(earlier):
         return names[0]
     name = re.escape(names[0])
-    beside = re.search(rf"\bthe\s+{name}\s+[a-z][\w-]+|\b[a-z][\w-]+\s+{name}", earlier)
+    beside = re.search(rf"\bthe\s+{name}\s+[a-z][\w-]+|(?<!\b[Ww]ho )\b[a-z][\w-]+\s+{name}", earlier)
     around = beside[0].removeprefix("the ") if beside and len(content(beside[0])) > len(content(names[0])) else names[0]
-    return " ".join(dict.fromkeys([around, *(name for name in names[1:3] if name not in around)]))
+    parts = dict.fromkeys([around, *(name for name in names[1:3] if name not in around)])
+    return " ".join(sorted(parts, key=earlier.find))
 
 
 def _subject(earlier: str) -> str:
     """What a question without names is about: the noun behind its article, else its content words."""
     if _HAN.search(earlier):
-        subject = re.split(r"的(?!确)|是|有(?!限)|[，,？?]", earlier, maxsplit=1)[0]
+        said = _tagged(_TIMES.sub("", earlier))
+        subject = "".join(
+            word
+            for word, _ in itertools.takewhile(
+                lambda one: one[1].startswith((*_NOMINAL, "m")) and not _ENDS.match(one[0]), said
+            )
+        )
         if 1 < len(subject) <= 12 and not _ASKED.search(subject):
             return subject
         return next((term for term in content(earlier) if len(term) > 1), "")

@@ -20,7 +20,7 @@ from nacre.grounding.naming import YEAR, capitals, compounds, spellings, told_ap
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
-from nacre.text.tables import is_row
+from nacre.text.tables import is_row, is_rule
 from nacre.text.words import words
 
 WEIGHTS = {
@@ -307,7 +307,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
 
 
 def _is_statement(question: Question, sentence: _Sentence) -> bool:
-    if sentence.text[-1] == "?" or sentence.heads:
+    if sentence.text[-1] == "?" or sentence.heads or is_rule(sentence.text):
         return False
     if not is_heading(sentence.text):
         return True

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
+from nacre.grounding.asking import choices, parallel
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import bare_question, questions_in
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
@@ -64,10 +65,12 @@ class Selection:
 
     Args:
         sure: "closest" where the quotes are near, but hardly the answer; without quotes "nothing".
+        meant: the things that the question may mean, where it names only their kind; each with its quote.
     """
 
     quotes: tuple[Quote, ...] = ()
     sure: Sure = "nothing"
+    meant: tuple[tuple[str, Quote], ...] = ()
 
 
 def select(
@@ -92,10 +95,22 @@ def select(
     """
     question, sources, relevance = _at_time(question, sources, relevance)
     said = _by_words(question, sources, sentences, relevance, nearness)
+    if said.sure == "answer" and (several := _choices(question, sources, relevance)):
+        said = replace(said, meant=several)
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     if not meant.quotes or not said.quotes or meant.sure == "answer":
         return meant if meant.quotes else said
     return Selection((*meant.quotes, *said.quotes[:1]), "closest")
+
+
+def _choices(question: str, sources: Sequence[Source], relevance: float | None) -> tuple[tuple[str, Quote], ...]:
+    """The things that a question may mean; of loose snippets, nobody knows of what they speak."""
+    known = relevance is not None or any(source.title for source in sources)
+    if not known or len(questions_in(question)) > 1 or len(compared(question)) > 1:
+        return ()
+    asked, found = _weighed(question, _passages(sources))
+    named = choices(asked, _best(found, sources), found, sources)
+    return tuple((one.name, _quote(one.evidence, sources[one.evidence.passage])) for one in named)
 
 
 def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, str]]:
@@ -225,6 +240,7 @@ def _selected(
     if alone and not first.header:
         text = sources[first.passage].text
         more = [item for item in best[1:count] if _goes_with(item, first, sources)]
+        more = [item for item in more if not _of_another(asked, item, first, sources)]
         chosen += [item for item in more if not _adds_nothing(asked, item, first, text)]
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
@@ -335,6 +351,13 @@ def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bo
     goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
     near = item.score >= first.score - _SECOND
     return near and not item.row and bool(item.features["coverage"] or goes_on)
+
+
+def _of_another(asked: Question, item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
+    """Whether a sentence says of another thing what the best one says of the one that the question names."""
+    texts = [sources[one.passage].text[one.start : one.end] for one in (first, item)]
+    named = frozenset(asked.terms).intersection(words(texts[0])).difference(words(texts[1]))
+    return bool(named) and parallel(*texts)
 
 
 def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -> bool:

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator
-from nacre.grounding.followup import Turn, content, leans, whole
+from nacre.grounding.followup import Turn, content, leans_on, whole
 from nacre.text.hygiene import LONGEST_SEARCHED, clean_text
 from nacre.text.language import language_of
 from nacre.text.messages import nacre_of, text_of
@@ -29,7 +29,7 @@ def full_question(
     """
     said = turns(past)
     # What is that long says itself what it means.
-    if not said or len(asked) > LONGEST_SEARCHED or (only_leaning and not leans(asked)):
+    if not said or len(asked) > LONGEST_SEARCHED or (only_leaning and not leans_on(asked, said[-1].answer)):
         return asked
     if getattr(model, "extractive", False):
         return whole(asked, said)

@@ -35,7 +35,7 @@ _LOOKED_AT = 400  # chunks, to find sentences of both languages
 _SAMPLE = 16  # sentences of a language
 _LEAST_CHUNKS = 64  # in a smaller base a standard deviation says little
 _STRANGE, _AT_HOME = 3.0, 5.0  # standard deviations
-_UNRELATED: Mapping[Language, tuple[str, ...]] = {
+UNRELATED: Mapping[Language, tuple[str, ...]] = {
     "en": (
         "The bakery on the corner opens at six in the morning.",
         "Glaciers carve deep valleys over thousands of years.",
@@ -127,7 +127,7 @@ class Known:
 
 @functools.lru_cache(maxsize=4)
 def _anything(encoder: Encoder, language: Language) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = np.mean([encoder.query(text) for text in _UNRELATED[language]], axis=0)
+    mean: NDArray[np.float32] = np.mean([encoder.query(text) for text in UNRELATED[language]], axis=0)
     return mean
 
 
@@ -160,7 +160,7 @@ def _scatter(encoder: Encoder, catalog: DocumentStore, index: VectorIndex) -> fl
         pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)] if len(vectors) > 2 else vectors
         return round(float(pairs.std()), 5) if len(pairs) else 0.0
     found = []
-    for texts in _UNRELATED.values():
+    for texts in UNRELATED.values():
         if (told := encoder.coverage(texts[0])) is None or told >= 0.5:
             passages = encoder.documents(texts)
             found += [float(np.delete(passages @ encoder.query(text), n).std()) for n, text in enumerate(texts)]

@@ -18,11 +18,11 @@ _DASH = "‐‑–—−〜~～－-"
 _NUMBERS_AND_DASHES = re.compile(rf"\d+|[至到{_DASH}]|\bto\b")
 _TICKS = re.compile(r"`+")
 
-_O, _C = r"(?:\\?[\[【［〔]|&\#91;)", r"(?:\\?[\]】］〕]|&\#93;)"
+_O, _C = r"(?:\\?[\[【［〔〖⟦]|&\#91;)", r"(?:\\?[\]】］〕〗⟧]|&\#93;)"
 _N = r"[1-9１-９]\d?(?!\d)"
 _SAID = (
     r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
-    r"|contexts?|ids?)"
+    r"|contexts?|ids?|src)"
     r"|(?:参?见)?(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据)|参?见|参考)[\s_:：\#.-]{0,3}"
 )
 _ITEM = rf"(?:{_SAID}|[\#@^])?{_N}"
@@ -57,7 +57,7 @@ _WRITTEN = re.compile(
     # The rest means something else as often: a power, a footnote of the source, an item of a list.
     | (?P<weak>
         (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))(?:\s?<sup>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</sup>
-            |([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|\s?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
+            |\s?([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|\s?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
             |\s?([{_CIRCLED}])(?=[。，；！？,;!?.]|\s*(?:\n|\Z)))
         |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})\s?[:：|]\s?(?=[^\W\d_])[^\]】\n]{{1,60}}{_C}
         |(?P<in_words>{_IN_WORDS})
@@ -77,8 +77,8 @@ _NUMBERED = re.compile(
 # What may still become a mark, or more of one, when more text comes.
 _BEGUN = re.compile(
     rf"""(?:
-      (?:\\?[\[【［〔(（<]|&)[^\]】］〕)）>\n]{{0,90}}
-    | (?:\^?\\?[\[【［〔(（]|&\#91;)[^\]】］〕)）\n]{{1,90}}[\]】］〕)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
+      (?:\^?\\?[\[【［〔〖⟦(（<]|&)[^\]】］〕〗⟧)）>\n]{{0,90}}
+    | (?:\^?\\?[\[【［〔〖⟦(（]|&\#91;)[^\]】］〕〗⟧)）\n]{{1,90}}[\]】］〕〗⟧)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
     | [\[【［〔][^\]】］〕\n]{{1,60}}[\]】］〕]\([^)\s]{{0,300}}\)?
     | [\[【［〔]\s?\d{{1,2}}\s?[\]】］〕]\s?[-–—~]\s?\\?[\[【［〔]?\s?\d{{0,2}}\s?
     | <\w{{1,8}}>[^<\n]{{0,40}}(?:<[^>\n]{{0,10}})?

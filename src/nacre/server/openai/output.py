@@ -24,7 +24,7 @@ _SHOWN = (
 )
 # What of `response_metadata["nacre"]` the page and other clients are told.
 _OWN = (
-    *("abstained", "closest", "uncited", "question", "parts", "suggestions"),
+    *("abstained", "closest", "uncited", "asked_back", "question", "parts", "suggestions"),
     *("program", "value", "execution", "attempts", "trajectory", "stopped", "cached", "run_id", "pending"),
 )
 
