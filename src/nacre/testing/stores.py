@@ -356,6 +356,21 @@ class StoreTests:
             session.delete(number)
         assert one.catalog.versions(number) == []
 
+    def test_a_copy_broken_off_before_the_versions_of_a_document_brings_them(
+        self, store: OpenStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who goes on does not take the document for whole."""
+        one, other, old = store(), store("two"), SupersededText(1, 0, "before")
+        number = _fill(one, 1)[0]
+        with one.writing() as session:
+            session.keep_version(number, old, 2)
+        with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+            patched.setattr(type(session), "keep_version", _broken)
+            copy_documents(one, other)
+        copy_documents(one, other)
+        assert other.catalog.versions(number) == [old] and other.verify() == []
+        assert other.catalog.document(_document(0)[0].uri).stamp == _document(0)[0].stamp
+
     def test_a_copy_is_the_same(self, store: OpenStore) -> None:
         """With numbers and versions, so that citations stay good; interrupted, it goes on."""
         one, other = store(), store("two")
@@ -375,6 +390,10 @@ class StoreTests:
         for state in one.catalog.states():
             assert other.catalog.chunk_records(state.id) == one.catalog.chunk_records(state.id)
         assert other.verify() == []
+
+
+def _broken(*_: object) -> None:
+    raise InterruptedError
 
 
 def _document(
