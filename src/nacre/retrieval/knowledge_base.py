@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import NacreError, UsageError
+from nacre.errors import UsageError
 from nacre.ingest.source import Source
 from nacre.ingest.sources import sources_of
 from nacre.retrieval.arguments import check_count, check_fields, check_filter, check_hits, check_principals, clean_query
@@ -18,7 +18,7 @@ from nacre.retrieval.hit import Hit
 from nacre.retrieval.passage_boxes import boxed
 from nacre.retrieval.search import Searcher
 from nacre.retrieval.validity import dated
-from nacre.store.calibration import calibrate, languages
+from nacre.store.calibration import languages
 from nacre.store.embedders import given_encoder, load_encoder, own_encoder
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
@@ -196,18 +196,15 @@ class KnowledgeBase(DocumentReader):
     def undo_reembed(self) -> str:
         """Go back to the vectors from before the last `reembed`, in one step.
 
-        Returns:
-            The id of the embedder that is used again.
+        Returns: the id of the embedder that is used again.
 
         Raises:
             KnowledgeBaseError: there are none, or the base was synced since.
             LockedError: another process is writing.
         """
-        with self.store.writing() as session:
-            session.undo_switch()
-            with suppress(NacreError), self.store.view() as view:  # else the next sync measures it
-                if view.vectors and (encoder := self.encoder):
-                    calibrate(self.store.catalog, session, view.vectors, encoder)
+        from nacre.retrieval.reembedding import undo
+
+        undo(self.store, lambda: self.encoder)
         return str(self._embedder_id)
 
     def delete(self, uri: str) -> bool:
