@@ -7,7 +7,7 @@ import pytest
 from nacre.cli import run
 from nacre.errors import KnowledgeBaseError, UsageError
 from nacre.retrieval.knowledge_base import KnowledgeBase
-from nacre.store.places import shown
+from nacre.store.places import shown, within
 from nacre.store.postgres.address import parse_address
 from nacre.store.postgres.database import Database
 
@@ -76,6 +76,14 @@ def test_several_hosts_are_read_and_what_may_be_seen_stays():
     found = parse_address(place)
     assert found.primary == place.removesuffix("&base=b").replace("%3D", "%3D")
     assert found.shown == "postgresql://nacre@one:5432,[::1]:7,three/db?target_session_attrs=read-write&base=b"
+
+
+@pytest.mark.parametrize("arms", ["qdrant+http://h:6333/mine", "qdrant+http://h", "qdrant+file:///folder"])
+def test_each_base_beside_another_has_arms_of_its_own(arms):
+    place = f"postgresql://h/db?base=main&index=hnsw&arms={arms}"
+    one, two = (parse_address(within(place, name)) for name in ("one", "two"))
+    assert (one.schema, one.arms.collection, two.arms.collection) == ("nacre_one", "nacre_one", "nacre_two")
+    assert one.arms.url == parse_address(place).arms.url and one.index == "hnsw"
 
 
 def test_of_several_hosts_the_one_that_is_there_answers(postgres, place):

@@ -241,7 +241,7 @@ def test_a_server_without_a_connection_for_us_is_told(base, postgres, place, emb
     role = f"r_{base.store.address.base}"
     postgres.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0")
     try:
-        with pytest.raises(UnreachableError, match="no connection left.*Raise max_connections"):
+        with pytest.raises(UnreachableError, match=r"no connection left.*Raise max_connections"):
             KnowledgeBase.open(place.replace("nacre@", f"{role}@"), embedder)
     finally:
         postgres.execute(f"DROP ROLE {role}")
