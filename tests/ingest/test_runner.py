@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from nacre.errors import UsageError
+from nacre.errors import EmbedderMismatchError, KnowledgeBaseError, UsageError
+from nacre.ingest.runner import OnRay
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.store.embedders import embedder_named
+from nacre.store.encoder import Encoder
 
 
 @pytest.mark.parametrize("workers", ["spark", "ray:", "", "http://host"])
 def test_unknown_workers_are_refused(base, workers):
     with pytest.raises(UsageError, match="ray://HOST:PORT"):
         base.sync(TextSource("p:", []), workers=workers)
+
+
+class Away:
+    """Ray as it is when its cluster is gone."""
+
+    class exceptions:
+        RayError = RuntimeError
+
+    def is_initialized(self):
+        return False
+
+    def get(self, task):
+        raise AssertionError("Ray would start another cluster")
+
+
+def test_a_cluster_that_is_gone_ends_the_sync_with_one_line(base, monkeypatch, tmp_path):
+    for n in range(3):
+        (tmp_path / f"{n}.md").write_text(f"# Part {n}")
+    gone = OnRay.__new__(OnRay)
+    gone.ray, gone._address, gone.width, gone.workers = Away(), "ray://there:10001", 1, 2
+    gone._parse = SimpleNamespace(remote=gone.ray.get)
+    monkeypatch.setattr("nacre.ingest.runner.runner_of", lambda workers: gone)
+    with pytest.raises(KnowledgeBaseError, match="ray://there:10001 is gone"):
+        base.sync(tmp_path, workers="ray://there:10001")
+    assert base.verify() == []
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +83,12 @@ def test_a_cluster_writes_what_this_machine_writes(cluster, tmp_path):
 def test_an_embedder_without_a_name_stays_here(cluster, base):
     with pytest.raises(UsageError, match="has no name"):
         base.sync(TextSource("p:", [("p:1", "A pearl.")]), workers="ray")
+
+
+@pytest.mark.scale
+def test_a_node_whose_embedder_is_another_is_refused_in_one_line(cluster):
+    encoder = Encoder(embedder_named("minilm"))
+    encoder.identity = {**encoder.identity, "weights": "others"}
+    with pytest.raises(EmbedderMismatchError, match="Install the same Nacre") as caught:
+        OnRay("ray").embed(encoder, ["A pearl."])()
+    assert "\n" not in str(caught.value)

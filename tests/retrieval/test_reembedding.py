@@ -15,6 +15,7 @@ from tests.conftest import CountingEmbedder
 from nacre.errors import KnowledgeBaseError, ModelError, UsageError
 from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.store.calibration import MEASURED
 from nacre.store.folder.manifest import read_manifest, write_manifest
 
 ROOMS = [
@@ -146,3 +147,14 @@ def test_a_killed_run_leaves_the_old_or_the_new_vectors_whole(rooms: KnowledgeBa
     with opened as again:
         assert again.verify() == []
         assert again.search("Room 7", arms=("vectors",))[0].uri == "n:7"
+
+
+def test_what_is_undone_ranks_as_before(tmp_path: Path) -> None:
+    with KnowledgeBase.open(tmp_path / "kb", "minilm") as base:
+        base.sync(TextSource("n:", ROOMS[:80]))
+        catalog, measured = base.store.catalog, {key: base.store.catalog.meta(key) for key in MEASURED}
+        assert any(measured.values())
+        base.reembed()
+        assert {key: catalog.meta(key) for key in MEASURED} != measured
+        base.undo_reembed()
+        assert {key: catalog.meta(key) for key in MEASURED} == measured

@@ -29,6 +29,10 @@ Vectors = Callable[[], NDArray[np.float32]]
 _TASK = 32  # texts of a task: worth sending, and short enough that documents are parsed in between
 
 
+class NoWorkersError(KnowledgeBaseError):
+    """Nobody is left to parse and to embed: a sync ends."""
+
+
 class Parsers(Protocol):
     """What reads documents; `workers` at a time are worth giving."""
 
@@ -78,6 +82,7 @@ class OnRay(Runner, Parsers):
 
     def __init__(self, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent home
+        os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")  # a cluster that is gone is not replaced by any other
         self.ray: Any = need("ray", extra="ray")
         if not self.ray.is_initialized():
             try:
@@ -91,6 +96,7 @@ class OnRay(Runner, Parsers):
                 raise KnowledgeBaseError(told, path=address) from error
         self.width = max(1, int(self.ray.cluster_resources().get("CPU", 1)))
         self.workers = 2 * self.width  # so that the next document is there before a node asks for it
+        self._address = address
         self._parse, self._embed = self.ray.remote(_parse), self.ray.remote(_embed)
 
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
@@ -100,7 +106,7 @@ class OnRay(Runner, Parsers):
     def parse(
         self, data: bytes, *, name: str, mime: str | None = None, on_page: Callable[[int, int], None] | None = None
     ) -> ParsedDocument:
-        told = self._result(self._parse.remote(data, name, mime, self._options))
+        told = self._asked(self.ray.get, self._asked(self._parse.remote, data, name, mime, self._options))
         if isinstance(told, str):
             raise ParseError(told, uri=name)
         return from_data(told)
@@ -109,18 +115,24 @@ class OnRay(Runner, Parsers):
         if not encoder.identity.get("named", True):
             raise UsageError(tr("An embedder that has no name cannot be sent to other machines; leave workers out."))
         parts = [list(texts[at : at + _TASK]) for at in range(0, len(texts), _TASK)]
-        tasks = [self._embed.remote(json.dumps(encoder.identity), part) for part in parts]
-        return lambda: np.concatenate([self._result(task) for task in tasks])
+        tasks = [self._asked(self._embed.remote, json.dumps(encoder.identity), part) for part in parts]
+        return lambda: np.concatenate([self._asked(self.ray.get, task) for task in tasks])
 
-    def _result(self, task: Any) -> Any:
+    def _asked(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """What Ray answers, or in our words why it does not."""
         try:
-            return self.ray.get(task)
-        except (self.ray.exceptions.RayError, ConnectionError) as error:
+            if self.ray.is_initialized():  # else Ray would start a cluster of its own, or join any that it finds
+                return call(*arguments)
+        except ConnectionError:
+            pass
+        except self.ray.exceptions.RayError as error:
             if isinstance(reason := getattr(error, "cause", None), NacreError):
                 raise reason from None
             said = " ".join(str(reason or error).split())[:300]
             told = tr("A node of the cluster failed ({error}). What was stored is safe; sync again.", error=said)
             raise KnowledgeBaseError(told, path="ray") from error
+        told = tr("{address} is gone. What was stored is safe; start it again, and sync again.", address=self._address)
+        raise NoWorkersError(told, path=self._address)
 
 
 @cache

@@ -20,7 +20,7 @@ from nacre.errors import NacreError, ParseError
 from nacre.ingest.archives import archive_of, may_be_archive, unpacked
 from nacre.ingest.ledger import Listing, Permissions, find_gone, list_sources
 from nacre.ingest.report import Progress, SyncReport
-from nacre.ingest.runner import Here, Parsers, Runner, Vectors
+from nacre.ingest.runner import Here, NoWorkersError, Parsers, Runner, Vectors
 from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.calibration import calibrate, languages
 from nacre.store.encoder import Encoder, PlainTokeniser
@@ -211,6 +211,8 @@ class Syncer:
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
                 try:
                     read = future.result()
+                except NoWorkersError:
+                    raise
                 except (NacreError, OSError) as error:  # an older version of the document is left as it is
                     self.report.failed.append((job.item.uri, getattr(error, "message", None) or str(error)))
                     self._step(job.item.uri)
@@ -235,8 +237,7 @@ class Syncer:
         digest, parsed = read
         if parsed is None:
             assert job.known is not None
-            self._same(job, job.known)
-            return
+            return self._same(job, job.known)
         if job.known is None and self._moved(job, digest):
             return
         self.report.warnings.extend((job.item.uri, warning) for warning in parsed.warnings)
@@ -271,12 +272,11 @@ class Syncer:
 
     def _cut_anew(self) -> None:
         """Documents of all sources follow a changed chunk size, from what is stored of them."""
-        cut = self.limit or 0
-        others = self.catalog.states(not_cut_to=cut)
+        others = self.catalog.states(not_cut_to=self.limit or 0)
         self._total += len(others)
         for known in others:
             if known.whole:
-                document = replace(self.catalog.document(known.uri), cut=cut)
+                document = replace(self.catalog.document(known.uri), cut=self.limit or 0)
                 self._cut(known, document, unpack_blocks(document.blocks or b""))
             else:
                 self.report.warnings.append((known.uri, tr("it keeps its old chunk size until its source is synced")))

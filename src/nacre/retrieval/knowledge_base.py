@@ -196,15 +196,15 @@ class KnowledgeBase(DocumentReader):
     def undo_reembed(self) -> str:
         """Go back to the vectors from before the last `reembed`, in one step.
 
-        Returns:
-            The id of the embedder that is used again.
+        Returns: the id of the embedder that is used again.
 
         Raises:
             KnowledgeBaseError: there are none, or the base was synced since.
             LockedError: another process is writing.
         """
-        with self.store.writing() as session:
-            session.undo_switch()
+        from nacre.retrieval.reembedding import undo
+
+        undo(self.store, lambda: self.encoder)
         return str(self._embedder_id)
 
     def delete(self, uri: str) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nacre.errors import UsageError
+from nacre.errors import NacreError, UsageError
 from nacre.ingest.sync import embedded_text
 from nacre.store.calibration import calibrate
 from nacre.store.embedders import load_encoder, same_embedder
@@ -61,6 +62,15 @@ def reembed(
         "found_before": found_before,
         "found_after": _own_found(store, lambda: encoder),
     }
+
+
+def undo(store: Store, encoder: Callable[[], Encoder | None]) -> None:
+    """See `KnowledgeBase.undo_reembed`. What was measured of the embedder is measured again, where it can be loaded."""
+    with store.writing() as session:
+        session.undo_switch()
+        with suppress(NacreError), store.view() as view:
+            if view.vectors and (loaded := encoder()):
+                calibrate(store.catalog, session, view.vectors, loaded)
 
 
 def _own_found(store: Store, encoder: Callable[[], Encoder | None]) -> float | None:

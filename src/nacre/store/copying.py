@@ -12,6 +12,9 @@ from nacre.store.protocol import DocumentStore, Store, WriteSession
 from nacre.store.records import DocumentState
 from nacre.store.settings import MOST_VERSIONS
 
+_HALF = "half copied"
+"""The stamp of a document whose versions are still to come: whoever goes on copies it again."""
+
 
 def copy_store(
     source: Store, place: str | Path, on_progress: Callable[[int, int], object] | None = None
@@ -66,9 +69,13 @@ def _copy(source: DocumentStore, session: WriteSession, state: DocumentState, au
     if source.find(state.id) is None:  # it was deleted meanwhile
         return
     document = replace(source.document(state.uri), audience=audiences[state.audience])
-    session.restore(document, source.chunk_records(state.id))
-    for old in source.versions(state.id):
+    versions = source.versions(state.id)
+    stamp = _HALF if versions else document.stamp
+    session.restore(replace(document, stamp=stamp), source.chunk_records(state.id))
+    for old in versions:
         session.keep_version(state.id, old._replace(audience=audiences[old.audience]), MOST_VERSIONS)
+    if versions:
+        session.refile(state.id, stamp=document.stamp)
 
 
 def _facts(state: DocumentState, audiences: dict[int, int]) -> DocumentState:

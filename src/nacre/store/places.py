@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _POSTGRES = ("postgresql", "postgres")
-_KEYWORDS = re.compile(r"\s*(host|hostaddr|port|dbname|user|password|service|passfile)\s*=", re.IGNORECASE)
-"""How libpq's other form begins, `host=… dbname=…`, which is no place."""
+_KEYWORDS = re.compile(r"^\s*(host|hostaddr|port|dbname|user|service|passfile)\s*=|\bpassword\s*=", re.IGNORECASE)
+"""What shows libpq's other form, `host=… dbname=…`, which is no place."""
 
 
 def open_store(place: str | Path, embedder: str | Embeddings | None, create: bool) -> tuple[Store, Encoder | None]:
@@ -76,7 +76,7 @@ def shown(place: str | Path) -> str:
 
         return parse_address(str(place)).shown
     text = re.sub(r"(//[^/@:]*):[^@]*@", r"\1@", str(place))
-    return f"{text.split('=')[0]}=…" if _KEYWORDS.match(text) else text
+    return f"{text.split('=')[0]}=…" if _KEYWORDS.search(text) else text
 
 
 def within(place: str, base: str) -> str:
@@ -154,6 +154,6 @@ def _folder(place: str | Path) -> Path:
     expect(place, "path", str, os.PathLike)
     if not str(place):
         raise UsageError(tr("The folder of the knowledge base is empty. Name one."))
-    if _KEYWORDS.match(str(place)):
+    if _KEYWORDS.search(str(place)):
         raise UsageError(tr("A database is written as postgresql://USER@HOST/DATABASE?base=NAME, its password apart."))
     return Path(place)

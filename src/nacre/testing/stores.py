@@ -11,14 +11,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import pytest
-from langchain_core.embeddings import Embeddings
-from numpy.typing import NDArray
 
 from nacre.errors import LockedError
 from nacre.store.calibration import MEASURED
@@ -26,11 +22,10 @@ from nacre.store.copying import copy_documents
 from nacre.store.filters import Filter
 from nacre.store.places import open_store
 from nacre.store.protocol import Store
-from nacre.store.records import ChunkRecord, DocumentRecord, SupersededText
+from nacre.store.records import SupersededText
+from nacre.testing.random_documents import WORDS, StoreEmbeddings, document_of, fill, ids_of, vector_of
 
 OpenStore = Callable[..., Store]
-_DIM = 32
-_WORDS = [f"word{n}" for n in range(400)] + ["潮汐", "灯塔", "年假", "报销", "规定", "港口", "珍珠", "航线"]
 _HOSTILE = [
     "nul\0byte",
     "lone \udc80 surrogate",
@@ -38,19 +33,6 @@ _HOSTILE = [
     "{braces} %s %(name)s",
     "🦪" * 50,
 ]
-
-
-class StoreEmbeddings(Embeddings):
-    """Vectors that are a function of the text alone."""
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text."""
-        return [self.embed_query(text) for text in texts]
-
-    def embed_query(self, text: str) -> list[float]:
-        """A vector of length 32."""
-        digest = blake2b(text.encode("utf-8", "replace"), digest_size=_DIM * 2).digest()
-        return list(map(float, np.frombuffer(digest, "<u2").astype(float) - 32768))
 
 
 class StoreTests:
@@ -75,7 +57,7 @@ class StoreTests:
     def test_what_is_put_is_read(self, store: OpenStore) -> None:
         """Every field of a document and of its chunks comes back, also in another opening."""
         one = store()
-        document, chunks = _document(0, text="潮汐表。\n\nHigh tide is at noon.", title="Tides 潮汐")
+        document, chunks = document_of(0, text="潮汐表。\n\nHigh tide is at noon.", title="Tides 潮汐")
         with one.writing() as session:
             who = session.audience(["hr", "board"])
             number = session.put(replace(document, audience=who), chunks)
@@ -92,7 +74,7 @@ class StoreTests:
     def test_a_change_keeps_the_numbers_of_what_stays(self, store: OpenStore) -> None:
         """Chunks that say the same keep their numbers; the version counts changed contents."""
         one = store()
-        document, chunks = _document(0, sentences=6)
+        document, chunks = document_of(0, sentences=6)
         with one.writing() as session:
             number = session.put(document, chunks)
             before = [record.id for record in one.catalog.chunk_records(number)]
@@ -101,26 +83,26 @@ class StoreTests:
         records = one.catalog.chunk_records(number)
         assert [record.id for record in records] == before[:2] + before[3:]
         assert one.catalog.document(document.uri).version == 2 and one.verify() == []
-        assert before[2] not in _found(one, chunks[2].text)
+        assert before[2] not in found_in(one, chunks[2].text)
 
     def test_what_is_deleted_is_gone_everywhere(self, store: OpenStore) -> None:
         """No ghost in text, words, vectors or counts."""
         one = store()
-        numbers = _fill(one, 20)
+        numbers = fill(one, 20)
         with one.writing() as session:
             session.delete(numbers[7])
             session.publish()
-        document, chunks = _document(7)
+        document, chunks = document_of(7)
         assert one.catalog.find(document.uri) is None and one.catalog.text(document.uri) is None
         kept = {chunk.id for n in numbers if n != numbers[7] for chunk in one.catalog.chunk_records(n)}
-        assert set(_found(one, chunks[0].text)) <= kept and one.verify() == []
+        assert set(found_in(one, chunks[0].text)) <= kept and one.verify() == []
 
     def test_a_change_that_fails_leaves_nothing(self, store: OpenStore) -> None:
         """A document is whole or not there."""
         one = store()
-        _fill(one, 3)
+        fill(one, 3)
         generation = one.catalog.generation
-        document, chunks = _document(9, sentences=4)
+        document, chunks = document_of(9, sentences=4)
         broken = [*chunks[:-1], replace(chunks[-1], hash=None)]  # type: ignore[arg-type]
         with pytest.raises(Exception), one.writing() as session:  # noqa: B017 (whichever error the engine has)
             session.put(document, broken)
@@ -133,11 +115,11 @@ class StoreTests:
         with one.writing() as session:
             for n, text in enumerate([*_HOSTILE, "x" * 1_000_000]):
                 kept = text.encode("utf-8", "replace").decode()
-                document, chunks = _document(n, text=kept)
+                document, chunks = document_of(n, text=kept)
                 session.put(document, chunks)
             session.publish()
         for n, text in enumerate(_HOSTILE):
-            uri = _document(n)[0].uri
+            uri = document_of(n)[0].uri
             assert one.catalog.text(uri) == text.encode("utf-8", "replace").decode()
         assert one.verify() == []
 
@@ -145,7 +127,7 @@ class StoreTests:
         """Caches key on it, in other processes too."""
         one, other = store(), store()
         seen = [one.catalog.generation]
-        numbers = _fill(one, 2)
+        numbers = fill(one, 2)
         seen.append(other.catalog.generation)
         with one.writing() as session:
             session.refile(numbers[0], audience=session.audience(["hr"]))
@@ -160,8 +142,8 @@ class StoreTests:
     def test_one_visible_chunk_among_many_is_found(self, store: OpenStore) -> None:
         """The filter comes before the ranking, in both indexes."""
         one = store()
-        _fill(one, 400, audience=["others"])
-        document, chunks = _document(9999, text="A quiet sentence about word1 and 港口.")
+        fill(one, 400, audience=["others"])
+        document, chunks = document_of(9999, text="A quiet sentence about word1 and 港口.")
         with one.writing() as session:
             mine = session.audience(["me"])
             number = session.put(replace(document, audience=mine), chunks)
@@ -170,7 +152,7 @@ class StoreTests:
         with one.view() as view:
             assert list(view.words.search("word1", 10, [0, mine]).scores) == wanted
             assert view.vectors is not None
-            assert [n for n, _ in view.vectors.search(_vector("something else"), 10, [0, mine])] == wanted
+            assert [n for n, _ in view.vectors.search(vector_of("something else"), 10, [0, mine])] == wanted
 
     def test_nobody_finds_what_he_may_not_see(self, store: OpenStore) -> None:
         """Random askers, random questions: no leak, and everything that is permitted."""
@@ -180,7 +162,7 @@ class StoreTests:
         with one.writing() as session:
             for n in range(120):
                 who = session.audience(dice.sample(groups, dice.randint(1, 3)) if n % 5 else None)
-                document, chunks = _document(n)
+                document, chunks = document_of(n)
                 number = session.put(replace(document, audience=who), chunks)
                 owner |= {chunk.id: who for chunk in one.catalog.chunk_records(number)}
             session.publish()
@@ -189,16 +171,16 @@ class StoreTests:
             assert view.vectors is not None
             for _ in range(200):
                 allowed = sorted({0, *dice.sample(numbers, dice.randint(0, len(numbers)))})
-                question = " ".join(dice.sample(_WORDS, 4))
+                question = " ".join(dice.sample(WORDS, 4))
                 permitted = {chunk for chunk, who in owner.items() if who in allowed}
                 assert set(view.words.search(question, 50, allowed).scores) <= permitted
-                near = [n for n, _ in view.vectors.search(_vector(question), 1000, allowed)]
+                near = [n for n, _ in view.vectors.search(vector_of(question), 1000, allowed)]
                 assert set(near) <= permitted and (len(near) == len(permitted) or not self.exact)
 
     def test_a_permission_that_is_withdrawn_holds_at_once(self, store: OpenStore) -> None:
         """In every index, and in the truth."""
         one = store()
-        numbers = _fill(one, 30)
+        numbers = fill(one, 30)
         with one.writing() as session:
             secret = session.audience(["board"])
             session.refile(numbers[3], audience=secret)
@@ -206,37 +188,37 @@ class StoreTests:
         hidden = {chunk.id for chunk in one.catalog.chunk_records(numbers[3])}
         with one.view() as view:
             assert view.vectors is not None
-            assert hidden.isdisjoint(view.words.search(_document(3)[1][0].text, 100, [0]).scores)
-            assert hidden.isdisjoint(n for n, _ in view.vectors.search(_vector("x"), 1000, [0]))
+            assert hidden.isdisjoint(view.words.search(document_of(3)[1][0].text, 100, [0]).scores)
+            assert hidden.isdisjoint(n for n, _ in view.vectors.search(vector_of("x"), 1000, [0]))
         passages = one.catalog.passages(sorted(hidden), Filter())
         assert {passage.audience for passage in passages.values()} == {secret} and one.verify() == []
 
     def test_filters_come_before_the_ranking(self, store: OpenStore) -> None:
         """By address and by type, in both indexes and in the truth."""
         one = store()
-        _fill(one, 60)
+        fill(one, 60)
         for where in (
-            Filter(uri_prefix=_document(5)[0].uri, mime="text/plain"),
+            Filter(uri_prefix=document_of(5)[0].uri, mime="text/plain"),
             Filter(fields={"number": 5, "colour": ["red", "odd"]}),
             Filter(fields={"number": {">=": 5, "<": 6}}),
         ):
             self._holds(one, where)
 
     def _holds(self, one: Store, where: Filter) -> None:
-        wanted = set(_ids(one, _document(5)[0].uri))
+        wanted = set(ids_of(one, document_of(5)[0].uri))
         with one.view() as view:
             assert view.vectors is not None
-            assert set(view.words.search(_document(5)[1][0].text, 50, where=where).scores) <= wanted
-            assert {n for n, _ in view.vectors.search(_vector("x"), 50, where=where)} == wanted
+            assert set(view.words.search(document_of(5)[1][0].text, 50, where=where).scores) <= wanted
+            assert {n for n, _ in view.vectors.search(vector_of("x"), 50, where=where)} == wanted
             assert not view.words.search("word1", 50, where=Filter(mime="application/pdf")).scores
-        assert {p.uri for p in one.catalog.passages(range(1, 400), where).values()} == {_document(5)[0].uri}
+        assert {p.uri for p in one.catalog.passages(range(1, 400), where).values()} == {document_of(5)[0].uri}
 
     # ------------------------------------------------------------------------------------------------ ranking
 
     def test_it_ranks_as_the_folder_does(self, store: OpenStore) -> None:
         """The same candidates with the same scores, mean and deviation: fusion is done once, above the stores."""
         one = store()
-        _fill(one, 300)
+        fill(one, 300)
         dice, same, asked = random.Random(3), 0, 0
         with TemporaryDirectory() as folder:
             other = open_store(Path(folder) / "kb", StoreEmbeddings(), create=True)[0]
@@ -245,14 +227,14 @@ class StoreTests:
                 assert mine.vectors is not None and theirs.vectors is not None
                 assert len(mine.words) == len(theirs.words) and len(mine.vectors) == len(theirs.vectors)
                 for _ in range(60):
-                    question = " ".join(dice.sample(_WORDS, 5))
+                    question = " ".join(dice.sample(WORDS, 5))
                     a, b = mine.words.search(question, 10), theirs.words.search(question, 10)
                     same, asked = same + len(set(a.scores) & set(b.scores)), asked + len(b.scores)
                     for number in set(a.scores) & set(b.scores):
                         assert a.scores[number] == pytest.approx(b.scores[number], rel=0.03)
                     assert a.deviation == pytest.approx(b.deviation, rel=1e-3)
                     assert mine.words.reach(question) == pytest.approx(theirs.words.reach(question), rel=1e-3)
-                    vector = _vector(question)
+                    vector = vector_of(question)
                     near, there = mine.vectors.search(vector, 10), theirs.vectors.search(vector, 10)
                     same, asked = same + len({n for n, _ in near} & {n for n, _ in there}), asked + len(there)
                     here, far = mine.vectors.spread(vector), theirs.vectors.spread(vector)
@@ -264,11 +246,11 @@ class StoreTests:
     def test_what_words_say_of_chunks(self, store: OpenStore) -> None:
         """`said` is the share of the words that a chunk holds; unknown words and unknown chunks are left out."""
         one = store()
-        document, chunks = _document(0, text="The pearl lies in the harbour.")
+        document, chunks = document_of(0, text="The pearl lies in the harbour.")
         with one.writing() as session:
             number = session.put(document, chunks)
             session.publish()
-        (chunk,) = _ids(one, document.uri)
+        (chunk,) = ids_of(one, document.uri)
         with one.view() as view:
             said = view.words.said(["pearl", "harbour"], [chunk, chunk + 1000])
             assert said == {chunk: pytest.approx(1.0)} and number
@@ -277,23 +259,23 @@ class StoreTests:
     def test_vectors_of_another_embedder_take_the_place_of_the_old_at_once(self, store: OpenStore) -> None:
         """Made beside them, gone on with, seen by every opening in one step, and taken back in one."""
         one, other = store(), store()
-        _fill(one, 40)
+        fill(one, 40)
         old, turn, identity = one.embedder, one.turn, {**(one.embedder or {}), "id": "another", "dim": 8}
         everybody = sorted(one.catalog.audiences())
         with one.writing() as session:
             shadow = session.shadow(identity)
             while some := shadow.lacking(7):
-                shadow.keep({number: _vector(text)[:8].tobytes() for number, _, text in some})
+                shadow.keep({number: vector_of(text)[:8].tobytes() for number, _, text in some})
                 shadow = session.shadow(identity)
             assert shadow.left() == 0
             with other.view() as view:
-                assert view.turn == turn and view.vectors and len(view.vectors.search(_vector("x"), 5)) == 5
+                assert view.turn == turn and view.vectors and len(view.vectors.search(vector_of("x"), 5)) == 5
             session.switch(shadow, identity)
         for each in (other, one):
             with each.view() as view:
                 assert view.turn == turn + 1 and each.embedder == identity and view.vectors
                 number, text = each.catalog.sample(1)[0]
-                asked = _vector(text)[:8]
+                asked = vector_of(text)[:8]
                 nearest = view.vectors.search(asked, 1, everybody)
                 assert [n for n, _ in nearest] == [number] and view.vectors.spread(asked) and view.vectors.means()
                 assert view.vectors.search(asked, 5, [max(everybody) + 1]) == []
@@ -303,7 +285,7 @@ class StoreTests:
             session.undo_switch()
         with one.view() as view:
             assert view.turn == turn + 2 and one.embedder == old and view.vectors
-            assert len(view.vectors.search(_vector("x"), 5)) == 5
+            assert len(view.vectors.search(vector_of("x"), 5)) == 5
         assert one.verify() == []
 
     def test_an_empty_place_answers(self, store: OpenStore) -> None:
@@ -311,8 +293,8 @@ class StoreTests:
         one = store()
         with one.view() as view:
             assert view.vectors is not None
-            assert not view.words.search("pearl", 5).scores and view.vectors.search(_vector("x"), 5) == []
-            assert view.words.said(["pearl"], [1]) == {} and view.vectors.scores(_vector("x"), [1]) == {}
+            assert not view.words.search("pearl", 5).scores and view.vectors.search(vector_of("x"), 5) == []
+            assert view.words.said(["pearl"], [1]) == {} and view.vectors.scores(vector_of("x"), [1]) == {}
         assert one.verify() == [] and one.catalog.documents() == []
 
     # ------------------------------------------------------------------------------------------------ writers
@@ -321,7 +303,7 @@ class StoreTests:
         """And the place is free when the first is done."""
         one, other = store(), store()
         with one.writing() as session:
-            document, chunks = _document(0)
+            document, chunks = document_of(0)
             with pytest.raises(LockedError), other.writing():
                 pass
             session.put(document, chunks)
@@ -334,7 +316,7 @@ class StoreTests:
     def test_vectors_are_kept_for_who_goes_on(self, store: OpenStore) -> None:
         """An interrupted large document is not embedded twice."""
         one = store()
-        digest, vector = b"0123456789abcdef", _vector("kept").tobytes()
+        digest, vector = b"0123456789abcdef", vector_of("kept").tobytes()
         with one.writing() as session:
             session.keep_vectors({digest: vector})
         assert store().catalog.vectors_of([digest, b"unknown"]) == {digest: vector}
@@ -345,7 +327,7 @@ class StoreTests:
     def test_superseded_texts_are_kept_and_forgotten(self, store: OpenStore) -> None:
         """The latest so many, in each opening and in a copy; none of what is deleted."""
         one, other, olds = store(), store("two"), [SupersededText(n, 0, f"text {n} 潮汐") for n in (1, 2, 3)]
-        number = _fill(one, 1)[0]
+        number = fill(one, 1)[0]
         with one.writing() as session:
             for old in olds:
                 session.keep_version(number, old, 2)
@@ -356,10 +338,25 @@ class StoreTests:
             session.delete(number)
         assert one.catalog.versions(number) == []
 
+    def test_a_copy_broken_off_before_the_versions_of_a_document_brings_them(
+        self, store: OpenStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who goes on does not take the document for whole."""
+        one, other, old = store(), store("two"), SupersededText(1, 0, "before")
+        number = fill(one, 1)[0]
+        with one.writing() as session:
+            session.keep_version(number, old, 2)
+        with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+            patched.setattr(type(session), "keep_version", _broken)
+            copy_documents(one, other)
+        copy_documents(one, other)
+        assert other.catalog.versions(number) == [old] and other.verify() == []
+        assert other.catalog.document(document_of(0)[0].uri).stamp == document_of(0)[0].stamp
+
     def test_a_copy_is_the_same(self, store: OpenStore) -> None:
         """With numbers and versions, so that citations stay good; interrupted, it goes on."""
         one, other = store(), store("two")
-        _fill(one, 25, audience=["hr"])
+        fill(one, 25, audience=["hr"])
         with one.writing() as session:
             for key in MEASURED:  # without them the copy would rank otherwise
                 session.remember(key, "0.5")
@@ -377,56 +374,12 @@ class StoreTests:
         assert other.verify() == []
 
 
-def _document(
-    n: int, *, text: str = "", title: str = "", sentences: int = 3
-) -> tuple[DocumentRecord, list[ChunkRecord]]:
-    """A document of random sentences, the same for the same number, a chunk a sentence."""
-    dice = random.Random(n)
-    parts = [text] if text else [" ".join(dice.sample(_WORDS, 9)) + f" {n}." for _ in range(sentences)]
-    whole, chunks = "", []
-    for part in parts:
-        start = len(whole) + (1 if whole else 0)
-        whole = f"{whole} {part}" if whole else part
-        digest = blake2b(f"{title}\n{part}".encode(), digest_size=16).digest()
-        heading = ("Part", title or str(n))
-        vector = _vector(part).tobytes()
-        chunks.append(ChunkRecord(start, start + len(part), heading, n or None, title, part, digest, vector))
-    record = DocumentRecord(
-        uri=f"mem:{n:05d}",
-        hash=blake2b(whole.encode(), digest_size=20).digest(),
-        title=title or f"Document {n}",
-        mime="text/plain",
-        text=whole,
-        scope="mem:",
-        stamp=str(n),
-        modified=1e9 + n,
-        metadata={"n": str(n)},
-        fields={"number": n, "colour": "odd" if n % 2 else "even"},
-        blocks=None,
-    )
-    return record, chunks
+def _broken(*_: object) -> None:
+    raise InterruptedError
 
 
-def _fill(store: Store, count: int, audience: list[str] | None = None) -> list[int]:
-    with store.writing() as session:
-        who = session.audience(audience)
-        numbers = [session.put(replace(_document(n)[0], audience=who), _document(n)[1]) for n in range(count)]
-        session.publish()
-    return numbers
-
-
-def _vector(text: str) -> NDArray[np.float32]:
-    vector = np.asarray(StoreEmbeddings().embed_query(text))
-    return np.asarray(vector / np.linalg.norm(vector), "<f4")
-
-
-def _ids(store: Store, uri: str) -> list[int]:
-    head = store.catalog.find(uri)
-    return [chunk.id for chunk in store.catalog.chunk_records(head.id)] if head else []
-
-
-def _found(store: Store, question: str) -> list[int]:
+def found_in(store: Store, question: str) -> list[int]:
     """What both indexes find."""
     with store.view() as view:
         words = list(view.words.search(question, 50).scores)
-        return words + ([n for n, _ in view.vectors.search(_vector(question), 50)] if view.vectors else [])
+        return words + ([n for n, _ in view.vectors.search(vector_of(question), 50)] if view.vectors else [])

@@ -237,6 +237,16 @@ def test_missing_database_extension_and_later_formats_are_told(base, postgres, p
         KnowledgeBase.open(place, embedder)
 
 
+def test_a_server_without_a_connection_for_us_is_told(base, postgres, place, embedder):
+    role = f"r_{base.store.address.base}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0")
+    try:
+        with pytest.raises(UnreachableError, match=r"no connection left.*Raise max_connections"):
+            KnowledgeBase.open(place.replace("nacre@", f"{role}@"), embedder)
+    finally:
+        postgres.execute(f"DROP ROLE {role}")
+
+
 def test_a_statement_that_takes_too_long_is_told(base, postgres, place, embedder):
     base.sync(TextSource("p:", PEARLS))
     with (

@@ -9,7 +9,7 @@ import pytest
 
 from nacre.store.places import open_store
 from nacre.store.postgres import vector_index
-from nacre.testing.stores import StoreEmbeddings, _document
+from nacre.testing.random_documents import StoreEmbeddings, document_of
 
 DIM, DOCUMENTS, CHUNKS, QUESTIONS, K = 32, 20, 100, 60, 10
 
@@ -27,7 +27,7 @@ def fill(store):
     with store.writing() as session:
         audiences = [0, 0, session.audience(["a"]), session.audience(["b"])]
         for n in range(DOCUMENTS):
-            document, chunks = _document(n, sentences=CHUNKS)
+            document, chunks = document_of(n, sentences=CHUNKS)
             rows = vectors(CHUNKS, n + 1)
             chunks = [replace(chunk, vector=row.tobytes()) for chunk, row in zip(chunks, rows, strict=True)]
             session.put(replace(document, audience=audiences[n % 4]), chunks)

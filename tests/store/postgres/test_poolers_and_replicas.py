@@ -151,3 +151,15 @@ def test_a_replica_that_is_behind_shows_nobody_what_was_taken_from_him(filled, p
         assert alone.search("harbour closed")[0].uri == "p:harbour"
         with pytest.raises(KnowledgeBaseError, match="this is a replica"):
             alone.sync(TextSource("p:", DOCUMENTS))
+
+
+def test_vectors_of_another_embedder_are_searched_where_they_are(filled, place, postgres, replica):
+    with KnowledgeBase.open(f"{place}&read={replica.url}") as base:  # of words only so far
+        caught_up(postgres, replica)
+        assert base.search("pearl shell")[0].uri == "p:pearl"
+        replica.execute("SELECT pg_wal_replay_pause()")
+        base.reembed("minilm")
+        assert base.search("Which jewel grew in a shell?", arms=("vectors",))[0].uri == "p:pearl"
+        replica.execute("SELECT pg_wal_replay_resume()")
+        caught_up(postgres, replica)
+        assert base.search("Which jewel grew in a shell?", arms=("vectors",))[0].uri == "p:pearl"

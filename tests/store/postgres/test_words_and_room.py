@@ -12,7 +12,7 @@ from nacre.ingest.source import TextSource
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.store.places import open_store
 from nacre.store.postgres import keyword_index
-from nacre.testing.stores import StoreEmbeddings, _document, _fill
+from nacre.testing.random_documents import StoreEmbeddings, document_of, fill
 
 QUESTIONS = ("word1", "word2 word7 word11", "the word3 of 港口", "港口 word5 word5", "quiet sentence", "nothing")
 
@@ -48,7 +48,7 @@ def test_words_by_the_extension_are_those_of_the_postings(postgres, place, monke
         pytest.skip("this server has no pg_textsearch")
     mine = open_store(f"{place}&words=textsearch", StoreEmbeddings(), create=True)[0]
     sql = open_store(f"{place}&words=sql", StoreEmbeddings(), create=False)[0]
-    numbers = _fill(mine, 300)
+    numbers = fill(mine, 300)
     with asked(monkeypatch, keyword_index.candidates) as told:
         for k in (3, 10, 100):
             same(found(mine, None, k), found(sql, None, k))
@@ -57,7 +57,7 @@ def test_words_by_the_extension_are_those_of_the_postings(postgres, place, monke
         secret = session.audience(["board"])
         session.refile(numbers[3], audience=secret)
         session.delete(numbers[4])
-        document, chunks = _document(900, text="A quiet sentence about word1 and 港口.")
+        document, chunks = document_of(900, text="A quiet sentence about word1 and 港口.")
         session.put(document, chunks)
         with asked(monkeypatch, keyword_index.candidates) as told:  # it is behind now
             same(found(mine, [0]), found(sql, [0]))
@@ -77,10 +77,10 @@ def test_words_by_the_extension_are_those_of_the_postings(postgres, place, monke
 def test_candidates_of_an_extension_are_ranked_by_the_postings(place, monkeypatch):
     """Whatever order it names them in; and where it may have missed one, the postings answer."""
     store = open_store(place, StoreEmbeddings(), create=True)[0]
-    _fill(store, 120)
+    fill(store, 120)
     with store.writing() as session:
         who = session.audience(["board"])
-        document, chunks = _document(900, text="A quiet sentence about word1 and 港口.")
+        document, chunks = document_of(900, text="A quiet sentence about word1 and 港口.")
         session.put(replace(document, audience=who), chunks)
         session.publish()
 

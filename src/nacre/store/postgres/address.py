@@ -133,9 +133,12 @@ def _secrets(server: re.Match[str], theirs: list[tuple[str, str]]) -> tuple[str,
 
 
 def beside(place: str, base: str) -> str:
-    """Another base where a place is."""
+    """Another base where a place is; its arms are a collection of its own."""
     url = urlsplit(place)
     pairs = [(key, value) for key, value in parse_qsl(url.query, keep_blank_values=True) if key != "base"]
+    pairs = [
+        (key, f"qdrant+{parse_arms(value, base).url}" if key == "arms" and value else value) for key, value in pairs
+    ]
     return urlunsplit(url._replace(query=_query([*pairs, ("base", base)])))
 
 

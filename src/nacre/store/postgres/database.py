@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import threading
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _MOST = 8  # connections of a process to one server
 _WAIT_S = 5.0  # for one of them to be free, and for a server to answer
 _AWAY_S = 1.0  # for which a server that was away is not asked again
+_FULL = re.compile("too many (connections|clients)|connection slots")  # a refused connection has no SQLSTATE
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # A server that is gone without a word is noticed after half a minute, and its locks are free then.
 # What the pool tells is told again in our words; it goes to whoever collects logs, not between them.
@@ -196,7 +198,7 @@ class Database:
             trouble = self.trouble(reason)
             state, of_pool = getattr(reason, "sqlstate", None), type(reason).__module__.startswith("psycopg_pool")
             unsaid = state is None and isinstance(reason, self.driver.OperationalError) and not of_pool
-            if unsaid or (state or "").startswith(("08", "57P")):
+            if (unsaid and not _FULL.search(str(reason))) or (state or "").startswith(("08", "57P")):
                 self._forget(trouble.message)
             raise trouble from None  # the cause may show how the server was called
 
@@ -223,7 +225,7 @@ class Database:
         place = self.address.shown
         why = " ".join(str(getattr(getattr(error, "diag", None), "message_primary", None) or error).split())[:300]
         why = self._without_password(why)
-        state = getattr(error, "sqlstate", None) or ""
+        state = getattr(error, "sqlstate", None) or ("53300" if _FULL.search(why) else "")
         facts: dict[str, Any] = {"place": place, "why": why}
         if type(error).__name__ == "PoolTimeout":
             return UnreachableError(

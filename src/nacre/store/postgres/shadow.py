@@ -44,6 +44,8 @@ class PostgresShadow(ShadowVectors):
     def __init__(self, change: Callable[[], AbstractContextManager[Any]], identity: Mapping[str, Any]) -> None:
         self._change = change
         self._writings: dict[int, int] = {}
+        self._after = 0  # up to this number all were kept: what is done is not looked through again
+        self._left: int | None = None
         told = json.dumps(identity, sort_keys=True)
         with change() as db:
             if _meta(db, _NEXT) != told:
@@ -56,21 +58,29 @@ class PostgresShadow(ShadowVectors):
 
     def lacking(self, count: int) -> list[tuple[int, str, str]]:
         with self._change() as db:
-            query = f"SELECT c.id, c.context, c.text {_LACKING} ORDER BY c.id LIMIT %s"
-            rows = db.execute(query, (count,)).fetchall()
+            query = f"SELECT c.id, c.context, c.text {_LACKING} AND c.id > %s ORDER BY c.id LIMIT %s"
+            rows = db.execute(query, (self._after, count)).fetchall()
+            if not rows and self._after:  # sure of it
+                rows = db.execute(query, (0, count)).fetchall()
         found = [(number, bytes(context).decode(), bytes(text).decode()) for number, context, text in rows]
         self._writings = {number: WRITINGS.index(writing_of(text)) for number, _, text in found}
         return found
 
     def left(self) -> int:
-        with self._change() as db:
-            return int(db.execute(f"SELECT count(*) {_LACKING}").fetchone()[0])
+        if self._left is None:
+            with self._change() as db:
+                self._left = int(db.execute(f"SELECT count(*) {_LACKING}").fetchone()[0])
+        return self._left
 
     def keep(self, vectors: Mapping[int, bytes]) -> None:
         made = {number: literal(np.frombuffer(vector, "<f4")) for number, vector in vectors.items()}
         rows = [(number, self._writings[number], vector) for number, vector in made.items()]
         with self._change() as db, db.cursor() as cursor:
             cursor.executemany(f"INSERT INTO {_NEXT} VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", rows)
+        if self._left is not None:
+            self._left -= len(rows)
+        if vectors.keys() == self._writings.keys():
+            self._after = max(vectors, default=self._after)
 
 
 def make_room(db: Any, dim: int) -> None:
