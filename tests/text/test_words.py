@@ -44,6 +44,16 @@ def test_an_identifier_is_one_term_however_it_is_written(written: str, asked: st
         ("제주도에서 열린다", "제주도"),
         ("サーバーを再起動", "サーバ"),
         ("done ✅ today", "✅"),
+        ("Fehler E\u20111042", "e1042"),
+        ("Fehler E\u20131042", "E-1042"),
+        ("用 GPT\u22124o 模型", "gpt4o"),
+        ("The fee is RMB12,500.", "12500"),
+        ("costs USD10,000 a year", "usd10000"),
+        ("a dose of 1,500mg", "1500mg"),
+        ("유급휴가", "휴가"),
+        ("정기회의", "회의가"),
+        ("책을 읽는다", "책"),
+        ("พนักงานใหม่มีวันลาพักร้อนกี่วัน", "วันลา"),
     ],
 )
 def test_other_spellings_of_one_thing_share_a_term(written: str, asked: str) -> None:
@@ -59,6 +69,7 @@ def test_traditional_and_regional_characters_are_the_simplified_ones(one: str, o
 
 
 def test_numbers_that_only_share_digits_stay_apart() -> None:
+    assert "1200" not in words("parts 5,1,200") and words("ISO 9001,200")[-1] == "200"
     assert not set(words("2024-11-23")) & set(words("20241123"))
     assert "3.1" not in words("3.12") and words("v3.10")[:1] == ["v3.10"]
 
