@@ -73,6 +73,12 @@ def test_words_that_meet_by_chance_count_little() -> None:
     assert fuse(chance, meant, coverage=0.0, reach=40.0)[1] == 2.0  # where they alone tell, they count whole
 
 
+def test_a_number_is_found_where_it_stands_in_whatever_writing(tmp_path) -> None:
+    with harbour(tmp_path) as base:
+        assert {hit.uri for hit in base.search("7", k=2)} == {"e:7", "z:7"}
+        assert {hit.uri for hit in base.search("№ 12", k=2)} == {"e:12", "z:12"}
+
+
 class NoRussian(TwoLanguages):
     """Does not read Cyrillic, and puts all that it does not read near to everything."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.text.words import located_words, sentences, stem, words
+from nacre.text.words import located_words, only_names, sentences, stem, words
 
 
 def cut(text: str) -> list[str]:
@@ -72,6 +72,14 @@ def test_numbers_that_only_share_digits_stay_apart() -> None:
     assert "1200" not in words("parts 5,1,200") and words("ISO 9001,200")[-1] == "200"
     assert not set(words("2024-11-23")) & set(words("20241123"))
     assert "3.1" not in words("3.12") and words("v3.10")[:1] == ["v3.10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("E1042", True), ("¥5,000, GPT-4o 👍", True), ("税", False), ("5000 元", False), ("gate 5", False), ("？", False)],
+)
+def test_what_every_writing_has_are_numbers_identifiers_and_pictures(text: str, names: bool) -> None:
+    assert only_names(text) is names
 
 
 def test_the_parts_of_an_identifier_are_found_too() -> None:
