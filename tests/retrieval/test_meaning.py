@@ -66,6 +66,39 @@ def test_words_are_not_counted_against_a_chunk_in_another_writing() -> None:
     assert fuse(words, vectors, weight=VECTOR_WEIGHT, coverage=0.0, foreign={2: 0.3})[2] == 0.0
 
 
+def test_words_that_meet_by_chance_count_little() -> None:
+    chance, meant = Arm({1: 2.0}), Arm({1: 0.5, 2: 0.6})
+    assert ranked(fuse(chance, meant))[0][0] == 1 and ranked(fuse(chance, meant, reach=4.0))[0][0] == 1
+    assert ranked(fuse(chance, meant, reach=40.0))[0][0] == 2
+    assert fuse(chance, meant, coverage=0.0, reach=40.0)[1] == 2.0  # where they alone tell, they count whole
+
+
+def test_a_number_is_found_where_it_stands_in_whatever_writing(tmp_path) -> None:
+    with harbour(tmp_path) as base:
+        assert {hit.uri for hit in base.search("7", k=2)} == {"e:7", "z:7"}
+        assert {hit.uri for hit in base.search("№ 12", k=2)} == {"e:12", "z:12"}
+
+
+class NoRussian(TwoLanguages):
+    """Does not read Cyrillic, and puts all that it does not read near to everything."""
+
+    def coverage(self, text: str) -> float:
+        return float(writing_of(text) != "cyrillic")
+
+    def _vector(self, text: str) -> list[float]:
+        return super()._vector("rope oars nets" if writing_of(text) == "cyrillic" else text)
+
+
+def test_of_a_writing_that_the_embedder_does_not_read_only_words_tell(tmp_path) -> None:
+    with KnowledgeBase.open(tmp_path / "kb", NoRussian()) as base:
+        strange = [("r:1", "Верёвка лежит на складе GX-7.", ""), ("r:2", "Билеты продаются у ворот.", "")]
+        base.sync(
+            TextSource("h:", [("e:1", "The nets dry in the sun.", ""), ("z:1", "仓库的网放得很好。", ""), *strange])
+        )
+        assert {hit.uri for hit in base.search("Where are the nets?", k=2)} == {"e:1", "z:1"}
+        assert base.search("GX-7", k=1)[0].uri == base.search("верёвка", k=1)[0].uri == "r:1"
+
+
 def test_the_report_tells_the_languages_and_what_the_embedder_reads(base, tmp_path) -> None:
     assert (
         base.sync(TextSource("h:", [("h:1", "Ships sail.", ""), ("h:2", "船在海上。", "")])).languages

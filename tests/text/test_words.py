@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.text.words import located_words, sentences, stem, words
+from nacre.text.words import located_words, only_names, sentences, stem, words
 
 
 def cut(text: str) -> list[str]:
@@ -44,6 +44,16 @@ def test_an_identifier_is_one_term_however_it_is_written(written: str, asked: st
         ("제주도에서 열린다", "제주도"),
         ("サーバーを再起動", "サーバ"),
         ("done ✅ today", "✅"),
+        ("Fehler E\u20111042", "e1042"),
+        ("Fehler E\u20131042", "E-1042"),
+        ("用 GPT\u22124o 模型", "gpt4o"),
+        ("The fee is RMB12,500.", "12500"),
+        ("costs USD10,000 a year", "usd10000"),
+        ("a dose of 1,500mg", "1500mg"),
+        ("유급휴가", "휴가"),
+        ("정기회의", "회의가"),
+        ("책을 읽는다", "책"),
+        ("พนักงานใหม่มีวันลาพักร้อนกี่วัน", "วันลา"),
     ],
 )
 def test_other_spellings_of_one_thing_share_a_term(written: str, asked: str) -> None:
@@ -59,8 +69,17 @@ def test_traditional_and_regional_characters_are_the_simplified_ones(one: str, o
 
 
 def test_numbers_that_only_share_digits_stay_apart() -> None:
+    assert "1200" not in words("parts 5,1,200") and words("ISO 9001,200")[-1] == "200"
     assert not set(words("2024-11-23")) & set(words("20241123"))
     assert "3.1" not in words("3.12") and words("v3.10")[:1] == ["v3.10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("E1042", True), ("¥5,000, GPT-4o 👍", True), ("税", False), ("5000 元", False), ("gate 5", False), ("？", False)],
+)
+def test_what_every_writing_has_are_numbers_identifiers_and_pictures(text: str, names: bool) -> None:
+    assert only_names(text) is names
 
 
 def test_the_parts_of_an_identifier_are_found_too() -> None:

@@ -15,6 +15,7 @@ from nacre.store.calibration import READS, Known
 from nacre.store.filters import Filter
 from nacre.store.protocol import VectorIndex
 from nacre.text.language import language_of
+from nacre.text.words import only_names
 from nacre.text.writing import WRITINGS, writing_of
 
 Vector = NDArray[np.float32]
@@ -119,7 +120,7 @@ def find_meaning(
         numbers.update(number for number, _ in index.search(vector, most, audiences, where, only))
     writings = index.writing(sorted(numbers))
     scores = _standard(index, vector, [one for one, it in writings.items() if it in {mine, *others}], known.deviation)
-    read = others if known.reads(WRITINGS[mine]) >= READS else set()
+    read = others if known.reads(WRITINGS[mine]) >= READS and not only_names(query) else set()
     foreign = {number: _FOREIGN for number, writing in writings.items() if writing in read}
     return Meaning(Arm(scores), foreign, known.told, index, known.deviation)
 

@@ -71,6 +71,17 @@ def located_words(text: str) -> list[tuple[str, int]]:
     return found
 
 
+def only_names(text: str) -> bool:
+    """Whether a text is made of numbers, identifiers and pictures alone, which every writing has.
+
+    Example:
+        >>> only_names("E-1042, 5000"), only_names("error E-1042")
+        (True, False)
+    """
+    pieces = list(_PIECE.finditer(unicodedata.normalize("NFKC", text)))
+    return bool(pieces) and all(one.lastgroup == "emoji" or any(map(str.isdigit, one.group())) for one in pieces)
+
+
 def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
     for piece in _PIECE.finditer(text, start, end):
         run, at = piece.group(), piece.start()

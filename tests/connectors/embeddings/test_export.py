@@ -40,11 +40,15 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "bert, tanh gelu": ("BertConfig", {**SHAPE, "hidden_act": "gelu_new"}),
     "roberta": ("RobertaConfig", PADDED),
     "xlm-roberta": ("XLMRobertaConfig", PADDED),
+    "xlm-roberta, long window": ("XLMRobertaConfig", {**SHAPE, "max_position_embeddings": 1100}),
 }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_agrees_with_transformers(family: str, tmp_path: Path, tiny_bert: WriteModel) -> None:
+def test_every_family_agrees_with_transformers(
+    family: str, tmp_path: Path, tiny_bert: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NACRE_CACHE", str(tmp_path / "cache"))
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     torch.manual_seed(0)
     kind, shape = FAMILIES[family]
@@ -55,7 +59,7 @@ def test_every_family_agrees_with_transformers(family: str, tmp_path: Path, tiny
     model.save_pretrained(folder)
     (folder / "tokenizer.json").write_bytes((tiny_bert() / "tokenizer.json").read_bytes())
     tokenizer = load_tokenizer(folder)
-    tokenizer.enable_truncation(40)
+    tokenizer.enable_truncation(read_checkpoint(folder).window)
     expected = []
     for text in TEXTS:
         ids = torch.tensor([tokenizer.encode(text).ids])
@@ -66,6 +70,9 @@ def test_every_family_agrees_with_transformers(family: str, tmp_path: Path, tiny
     assert np.abs(vectors - np.array(expected)).max() < 1e-5
     quantised = OnnxEmbeddings(folder, precision="int8").encode_documents(TEXTS)
     assert (quantised * vectors).sum(axis=1).min() > 0.99
+    # Of a long window all scores of all tokens with all would be gigabytes.
+    [graph] = cache_root().rglob("fp32/model.onnx")
+    assert (b"Softmax" not in graph.read_bytes()) is ("long" in family)
 
 
 def write_modules(folder: Path, pooling: dict[str, object], *others: str) -> None:
