@@ -34,6 +34,7 @@ FORMS = {
     "only an expression": ("(3 + 4) * 2", "(3 + 4) * 2"),
     "Python 2": ('print "hello"', 'print "hello"'),
     "fence inside a string": ("````python\ns = '''\n```\n'''\n````", "s = '''\n```\n'''"),
+    "a tag that says more": ('<code lang="python">\nans = 3\n</code>', "ans = 3"),
     "multi-line call": ("x = [\n  1,\n  2,\n]\nprint(sum(x))", "x = [\n  1,\n  2,\n]\nprint(sum(x))"),
 }  # fmt: skip
 

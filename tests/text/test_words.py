@@ -105,6 +105,8 @@ def test_a_number_of_days_is_cut_off_from_the_leave_that_it_counts(asked: str) -
     ("one", "other"),
     [
         ("policies", "policy"),
+        ("families", "family"),
+        ("supplied", "supply"),
         ("used", "use"),
         ("running", "runs"),
         ("Beyoncé's", "Beyonce"),

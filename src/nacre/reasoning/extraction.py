@@ -11,7 +11,9 @@ from nacre.text.reasoning import split_reasoning
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w.+#-]*)[^\n]*$", re.MULTILINE)
 _TAGS = ("python", "py", "python3", "python2", "ipython", "tool_code", "code", "sandbox", "")
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
-_TAGGED = re.compile(r"<(code|execute|python|tool_code|program)>(.*?)(?:</\1\b>?|\Z)", re.DOTALL | re.IGNORECASE)
+_TAGGED = re.compile(
+    r"<(code|execute|python|tool_code|program)(?:\s[^<>\n]{1,60})?>(.*?)(?:</\1\b>?|\Z)", re.DOTALL | re.IGNORECASE
+)
 _CODE_KEYS = ("code", "program", "python", "script")
 _INVISIBLE = str.maketrans({"\u00a0": " ", "\u3000": " ", "\u200b": None, "\ufeff": None, "\u2060": None})
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})

@@ -172,6 +172,9 @@ async def _invalid(request: Request, error: Exception) -> Response:
     param = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     if first["type"] == "json_invalid":
         return JSONResponse(Problem(400, tr("The body is no valid JSON."), "invalid_json").body, 400)
+    if first["loc"] == ("body",):
+        told = tr("The body must be a JSON object, sent with the header Content-Type: application/json.")
+        return JSONResponse(Problem(400, told, "invalid_value").body, 400)
     where = f"{param}: " if param else ""
     return JSONResponse(Problem(400, f"{where}{first['msg']}", "invalid_value", param or None).body, 400)
 
@@ -180,8 +183,14 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, Problem):  # raised while FastAPI read the body
         return await _told(request, error.__cause__)
+    packed = request.headers.get("content-encoding", "identity")[:40]
     if error.status_code == 404:
         problem = Problem(404, tr("There is no such address here."), "not_found")
+    elif error.status_code == 400 and packed != "identity":
+        told = tr("A body in the content-encoding {packed} is not read: send it as it is.", packed=packed)
+        problem = Problem(415, told, "unsupported_input")
+    elif error.status_code == 400 and error.__cause__ is not None:  # bytes that are no text
+        problem = Problem(400, tr("The body is no valid JSON."), "invalid_json")
     else:
         problem = Problem(error.status_code, str(error.detail), "http_error")
     return JSONResponse(problem.body, problem.status, error.headers)

@@ -20,7 +20,7 @@ def text_of(message: BaseMessage | str | list[Any]) -> str:
     if isinstance(content, str):
         return content
     return "".join(
-        part if isinstance(part, str) else part.get("text", "")
+        part if isinstance(part, str) else part.get("text") or ""
         for part in content
         if isinstance(part, str) or part.get("type") == "text"
     )

@@ -181,7 +181,7 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(root) >= 2 and _VOWEL.search(root):
             word = _mended(root)
             break
-    if word.endswith("ly") and len(word) > 5:
+    if word.endswith(("ly", "li")) and len(word) > 5:  # what is left of "families" and "supplied", as of "family"
         word = word[:-2]
     if word.endswith("y") and len(word) > 3 and word[-2] not in "aeiou":
         word = word[:-1] + "i"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 
@@ -199,6 +200,21 @@ def test_wrong_requests_are_told_as_openai_tells_them(serve, body, status, code)
     error = answer.json()["error"]
     assert error["code"] == code and error["type"] == "invalid_request_error" and error["message"]
     assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "cure"),
+    [
+        ({"content-type": "text/plain"}, b'{"model": "nacre"}', 400, "application/json"),
+        ({"content-encoding": "gzip"}, gzip.compress(b"{}"), 415, "as it is"),
+        ({}, '{"model": "n\u00e9"}'.encode("latin-1"), 400, "JSON"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_with_its_cure(serve, headers, body, status, cure):
+    headers = {"content-type": "application/json", **headers}
+    answer = httpx.post(f"{serve().url}/v1/chat/completions", content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert cure in answer.json()["error"]["message"]
 
 
 def test_a_client_that_leaves_stops_the_model(serve):

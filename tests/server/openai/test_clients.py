@@ -59,6 +59,21 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "openai sdk": {"messages": USER, "stream": None, "modalities": ["text"], "verbosity": "low", "service_tier": "auto"},
     "names": {"messages": [{"role": "user", "name": "anna", "content": Q}]},
     "strings as parts": {"messages": [{"role": "user", "content": [Q]}]},
+    "input_text": {"messages": [{"role": "user", "content": [{"type": "input_text", "text": Q}]}]},
+    "a question in two parts": {
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "When does the"}, {"type": "text", "text": "workshop open?"}]}
+        ]
+    },
+    "a part of null": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": Q}, {"type": "text", "text": None}]}]
+    },
+    "a role in capitals": {"messages": [{"role": "User", "content": Q}]},
+    "a result that names no call": {
+        "messages": [
+            *USER, {"role": "assistant", "content": "", "tool_calls": [CALL]}, {"role": "tool", "content": "ten"}, *USER
+        ]
+    },
     "a part alone": {"messages": [{"role": "user", "content": {"type": "text", "text": Q}}]},
     "history null": {"messages": [*USER, {"role": "assistant", "content": None}, *USER]},
     "history parts": {"messages": [*USER, {"role": "assistant", "content": []}, *USER]},

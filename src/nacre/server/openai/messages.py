@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, InvalidToolCall, ToolMessage, convert_to_messages
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,7 @@ _OPTIONS = (
     *("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty"),
     *("response_format", "parallel_tool_calls", "reasoning_effort"),
 )
+_TEXTS = ("input_text", "output_text")  # a text, as the Responses API calls it
 
 
 class Message(BaseModel):
@@ -72,7 +73,7 @@ class ChatRequest(BaseModel):
 def messages_of(request: ChatRequest) -> list[BaseMessage]:
     """The conversation of a request; reasoning that a client sends back is left out."""
     try:
-        messages = [_message(message) for message in request.messages]
+        messages = _with_ids([_message(message) for message in request.messages])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         told = tr(
             "The messages cannot be read: each needs a role (system, developer, user, assistant or tool) and a content."
@@ -92,6 +93,18 @@ def _message(given: Message) -> BaseMessage:
     return message
 
 
+def _with_ids(messages: list[BaseMessage]) -> list[BaseMessage]:
+    """The messages, results of tools that name no call given to the calls before them, in their order."""
+    waiting: list[str] = []
+    for message in messages:
+        if isinstance(message, AIMessage):
+            waiting = [str(call["id"]) for call in (*message.tool_calls, *message.invalid_tool_calls)]
+        elif isinstance(message, ToolMessage):
+            message.tool_call_id = message.tool_call_id or (waiting[0] if waiting else "call_0")
+            waiting = [number for number in waiting if number != message.tool_call_id]
+    return messages
+
+
 def _plain(message: Message) -> dict[str, Any]:
     kept = ("role", "content", "name", "tool_calls", "tool_call_id")
     data = {key: value for key, value in message.model_dump().items() if key in kept and value is not None}
@@ -99,7 +112,10 @@ def _plain(message: Message) -> dict[str, Any]:
     content = [content] if isinstance(content, dict) else content
     if isinstance(content, list):
         content = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
-    return {**data, "content": content}
+        content = [{**part, "type": "text"} if part.get("type") in _TEXTS else part for part in content]
+    role = message.role.casefold()
+    named = {"tool_call_id": data.get("tool_call_id") or ""} if role == "tool" else {}
+    return {**data, "role": role, "content": content, **named}
 
 
 def _calls(given: Any) -> tuple[list[dict[str, Any]], list[InvalidToolCall]]:

@@ -24,6 +24,9 @@ _READS_LIMIT = 1 << 18
 _MOST_CHARTS, _LARGEST_CHART = 4, 300_000
 _ANSWERS = ("ans", "answer", "final_answer")
 _PRINTS = ("print", "display", "pprint")
+_GUARDS = ("__name__ == '__main__'", "'__main__' == __name__")
+_SOLVES = ("main", "solve", "answer", "calculate", "compute")
+_SETTING = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
 _LIMIT_OF_ERRNO = {
     errno.ENOSPC: "disk",
     errno.EDQUOT: "disk",
@@ -120,6 +123,7 @@ def _compile(source: str, notes: dict[str, str] | None = None) -> list[types.Cod
     source = source.removeprefix("\ufeff")
     linecache.cache[_NAME] = (len(source), None, source.splitlines(keepends=True), _NAME)
     tree = ast.parse(source, _NAME)
+    _open_ended(tree)
     if notes is not None:
         notes["last"] = _last_name(tree)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -129,8 +133,20 @@ def _compile(source: str, notes: dict[str, str] | None = None) -> list[types.Cod
     return parts
 
 
+def _open_ended(tree: ast.Module) -> None:
+    """What a program ends with as statements of its own: `return x` stands for x, and what a guard runs is run."""
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.If) and ast.unparse(last.test) in _GUARDS:
+        tree.body[-1:] = last.body
+    elif isinstance(last, ast.Return) and last.value is not None:
+        tree.body[-1] = ast.copy_location(ast.Expr(last.value), last)
+
+
 def _last_name(tree: ast.Module) -> str:
     """The name that a program sets last, as its result: "" where it prints, or ends in something else."""
+    end = tree.body[-1] if tree.body else None
+    if isinstance(end, ast.FunctionDef) and end.name in _SOLVES and all(isinstance(n, _SETTING) for n in tree.body):
+        return end.name  # nothing but definitions: it is to be called
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     if not tree.body or any(isinstance(called, ast.Name) and called.id in _PRINTS for called in calls):
         return ""
@@ -185,6 +201,8 @@ def _execute(parts: list[types.CodeType], space: dict[str, Any], last_name: str 
     if named is not None or not last_name:
         return named
     result = space.get(last_name)
+    if isinstance(result, types.FunctionType) and not _needs_arguments(result):
+        return result()
     return None if callable(result) or isinstance(result, types.ModuleType) else result
 
 
