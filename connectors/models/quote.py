@@ -15,7 +15,8 @@ from pydantic import ConfigDict, Field
 from nacre import prompts
 from nacre.connectors.models.stops import cut_at
 from nacre.grounding.asking import question_of
-from nacre.grounding.selection import Near, select, shown
+from nacre.grounding.quotes import shown
+from nacre.grounding.selection import Near, select
 from nacre.text.hygiene import searched
 from nacre.text.language import language_of
 from nacre.text.messages import last_user_text, parse_sources, text_of, with_nacre

@@ -101,3 +101,11 @@ def test_what_is_measured_is_told_by_its_unit(base: nacre.KnowledgeBase) -> None
     source = Source(1, "The Tide N4 pulls 2 ropes at once and weighs 30 kg.", "Tide N4 winch")
     found = select("How heavy is the Tide N4?", [source], relevance=0.9)
     assert found.quotes and found.sure == "answer"
+
+
+def test_a_part_that_is_asked_back_is_told_with_the_others(base: nacre.KnowledgeBase) -> None:
+    inner = nacre.RetrievalAugmented(inner=QuoteChatModel(), retriever=base.retriever(k=4))
+    both = nacre.Decomposition(inner=inner, parts="rules")
+    reply = both.invoke("How much does the room cost? What is the yearly fee for class K1?")
+    assert sorted(nacre_of(reply)["asked_back"]) == ["Heron room", "Otter room"]
+    assert "300 EUR" in text_of(reply)

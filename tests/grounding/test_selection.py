@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.grounding.selection import select, shown, to_compare
+from nacre.grounding.quotes import shown
+from nacre.grounding.selection import select, to_compare
 from nacre.text.messages import Source
 
 GRADES = Source(

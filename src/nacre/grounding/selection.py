@@ -11,12 +11,12 @@ from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
 from nacre.grounding.asking import choices, parallel
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import bare_question, questions_in
+from nacre.grounding.quotes import Quote, cells_of
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
-from nacre.text.language import language_of
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, grids_in, is_row
-from nacre.text.validity import asked_for, holds, timeless, told
+from nacre.text.tables import is_row
+from nacre.text.validity import asked_for, holds, timeless
 from nacre.text.words import words
 from nacre.text.writing import writing_of
 
@@ -33,7 +33,7 @@ _UNNAMED = 0.4  # by naming nothing of the kind that is asked for
 _CLOSE, _APART = 3, 1.5  # sentences of one's own writing whose meaning is looked at; score points that need no look
 _MEANS = 1.5  # score points that a standard deviation of meaning is worth
 _AS_NEAR = 0.3  # that a second sentence may lie behind
-_WIDEST = 40  # columns of a table that is shown as one
+_CALIBRATED = ("latin", "han")  # writings of questions of which it is known how far meaning tells
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 
 
@@ -41,22 +41,6 @@ Near = tuple[int, int, float, float | None]
 """The number of a source, the start of a sentence in it, how far that stands out by its meaning, and how likely the
 source holds an answer, where that is known.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """A sentence of a source.
-
-    Args:
-        start: first character in the source's text.
-        row: whether it is a row of a table.
-    """
-
-    n: int
-    start: int
-    end: int
-    score: float
-    row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +129,7 @@ def _tells(text: str, one: Evidence) -> bool:
 
 def _spoken(one: Evidence, source: Source) -> str:
     """A sentence, behind the question that it answers; a row as one: under its heading each value with its name."""
-    cells = _cells(_quote(one, source), source) if one.row else None
+    cells = cells_of(_quote(one, source), source) if one.row else None
     if cells is None:
         before = source.text[: one.start].rstrip().rpartition("\n")[2].strip("# *")
         return f"{before if before[-1:] in ('?', '？') else ''} {source.text[one.start : one.end]}".strip()
@@ -168,6 +152,7 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
         return Selection()
     best, first = ranked[0]
     sure = sureness_by_meaning(best, max((value for *_, value in nearness if value is not None), default=None))
+    sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
     if sure == "nothing":
         return Selection()
     close = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
@@ -233,6 +218,8 @@ def _selected(
     best = _nearest_first(_best(found, sources), sources, nearness)
     if sure == "nothing" or not best:
         return Selection()
+    if stopwords().issuperset(asked.terms):  # it shares what every text does
+        sure = "closest"
     first = best[0]
     chosen = [first, *_same_of_others(asked, first, best)]
     chosen = _of_times(chosen, best, sources)
@@ -369,55 +356,3 @@ def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -
     return (told > _MOSTLY and item.passage != first.passage) or (
         kind.kind in ("number", "time") and not first.features["unnamed"]
     )
-
-
-def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
-    """Quotes as the lines of an answer, each with the number of its source; rows of one table as a Markdown table."""
-    by_number = {source.n: source for source in sources}
-    several = len({by_number[quote.n].valid for quote in quotes}) > 1
-    lines: list[str] = []
-    head: list[str] = []
-    for quote in quotes:
-        source = by_number[quote.n]
-        cells = _cells(quote, source) if quote.row else None
-        if cells is None:
-            # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
-            text = " ".join(source.text[quote.start : quote.end].split())
-            valid = by_number[quote.n].valid if several else ""
-            lines.append(f"{told(valid, language_of(text)) if valid else ''}{text} [{quote.n}]")
-            head = []
-            continue
-        names, values = cells
-        if names != head:
-            lines += [*([""] if lines else []), _row(names), _row(["---"] * len(names))]
-            head = names
-        lines.append(_row([*values[:-1], f"{values[-1]} [{quote.n}]".strip()]))
-    return lines
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _cells(quote: Quote, source: Source) -> tuple[list[str], list[str]] | None:
-    """The names of the columns and the cells of a row; None where they are not known or too many to be read."""
-    for grid in grids_in(source.text, (), source.columns):
-        row = next((row for row in grid.rows if quote.start <= row[0][0] < quote.end), None)
-        if row is None or not _has_names(grid, source) or len(grid.header) > _WIDEST:
-            continue
-        values = [_cell(source.text[a:b]) for a, b in row]
-        names = [_cell(name) for name in grid.header]
-        width = max(len(names), len(values))
-        return [*names, *[""] * (width - len(names))], [*values, *[""] * (width - len(values))]
-    return None
-
-
-def _has_names(grid: Grid, source: Source) -> bool:
-    """The first row of a table names its columns, but a passage may begin in the middle of one."""
-    if grid.head is None:
-        return True
-    return grid.start > 0 or not any(char.isdigit() for char in source.text[slice(*grid.head)])
-
-
-def _cell(text: str) -> str:
-    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))

@@ -117,11 +117,14 @@ def _joined(parts: Sequence[str], replies: Sequence[Any], question: str) -> AIMe
         mine_hits = [{name: hit[name] for name in hit if name != "text"} for hit in hits if hit["n"] in mine.values()]
         told.append({"question": part, "hits": mine_hits, "abstained": bool(own.get("abstained"))})
     abstained = all(one["abstained"] for one in told)
-    closest = {"closest": True} if any(nacre_of(r).get("closest") for r in replies if isinstance(r, AIMessage)) else {}
+    owns = [nacre_of(reply) for reply in replies if isinstance(reply, AIMessage)]
+    more: dict[str, Any] = {"closest": True} if any(own.get("closest") for own in owns) else {}
+    if names := [name for own in owns for name in own.get("asked_back") or ()]:
+        more["asked_back"] = names
     metadata = {**as_nacre_provider({}), "model_provider": "nacre"}
     whole = AIMessage(refusal(language) if abstained else text, response_metadata=metadata)
     return with_nacre(
-        whole, parts=told, hits=hits, citations=[] if abstained else citations, abstained=abstained, **closest
+        whole, parts=told, hits=hits, citations=[] if abstained else citations, abstained=abstained, **more
     )
 
 

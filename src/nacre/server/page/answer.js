@@ -88,7 +88,8 @@ export function draw(node, message, actions) {
   if (message.error) parts.push(...failure(message, actions));
   if (citations.length) parts.push(sources(citations, actions.open));
   if (message.done && message.content && !message.error) parts.push(thumbs(message, actions.openTrace));
-  if (message.done && own.suggestions?.length) parts.push(suggested(own.suggestions, actions.ask));
+  const next = own.asked_back || own.suggestions;
+  if (message.done && next?.length) parts.push(suggested(next, actions.ask));
   node.setAttribute("aria-busy", String(!message.done)); // read out once, when it is whole
   node.replaceChildren(...parts);
   const steps = node.querySelector("details.steps pre");

@@ -1,0 +1,82 @@
+"""Quotes as the lines of an answer: sentences, and rows of tables under the names of their columns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nacre.text.language import language_of
+from nacre.text.messages import Source
+from nacre.text.tables import Grid, grids_in
+from nacre.text.validity import told
+
+_WIDEST = 40  # columns of a table that is shown as one
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A sentence of a source.
+
+    Args:
+        start: first character in the source's text.
+        row: whether it is a row of a table.
+    """
+
+    n: int
+    start: int
+    end: int
+    score: float
+    row: bool = False
+
+
+def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
+    """Quotes as the lines of an answer, each with the number of its source; rows of one table as a Markdown table."""
+    by_number = {source.n: source for source in sources}
+    several = len({by_number[quote.n].valid for quote in quotes}) > 1
+    lines: list[str] = []
+    head: list[str] = []
+    for quote in quotes:
+        source = by_number[quote.n]
+        cells = cells_of(quote, source) if quote.row else None
+        if cells is None:
+            # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
+            text = " ".join(source.text[quote.start : quote.end].split())
+            valid = by_number[quote.n].valid if several else ""
+            lines.append(f"{told(valid, language_of(text)) if valid else ''}{text} [{quote.n}]")
+            head = []
+            continue
+        names, values = cells
+        if names != head:
+            lines += [*([""] if lines else []), _row(names), _row(["---"] * len(names))]
+            head = names
+        lines.append(_row([*values[:-1], f"{values[-1]} [{quote.n}]".strip()]))
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def cells_of(quote: Quote, source: Source) -> tuple[list[str], list[str]] | None:
+    """The names of the columns and the cells of a row; None where they are not known or too many to be read."""
+    for grid in grids_in(source.text, (), source.columns):
+        row = next((row for row in grid.rows if quote.start <= row[0][0] < quote.end), None)
+        if row is None or not _has_names(grid, source) or len(grid.header) > _WIDEST:
+            continue
+        values = [_cell(source.text[a:b]) for a, b in row]
+        names = [_cell(name) for name in grid.header]
+        width = max(len(names), len(values))
+        return [*names, *[""] * (width - len(names))], [*values, *[""] * (width - len(values))]
+    return None
+
+
+def _has_names(grid: Grid, source: Source) -> bool:
+    """The first row of a table names its columns, but a passage may begin in the middle of one."""
+    if grid.head is None:
+        return True
+    return grid.start > 0 or not any(char.isdigit() for char in source.text[slice(*grid.head)])
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(text.split()))
