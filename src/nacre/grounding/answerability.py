@@ -35,7 +35,7 @@ LOOSE = {
 }
 BASE = {"constant": -0.903, "lead": 0.191, "missing": -0.764, "missing_number": -2.515, "relevance": 0.579}
 # Where that leaves it in doubt: how near the nearest of the first few sentences is by its meaning.
-DOUBT = {"constant": -1.958, "words": 0.811, "nearness": 0.655}
+DOUBT = {"constant": -0.634, "words": 0.911, "nearness": 0.343}
 IN_DOUBT = 0.03, 0.75
 # Of sentences in another writing than the question (`bench/meaning_weights.py`).
 MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
@@ -47,7 +47,7 @@ MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
 REFUSE_BELOW = {"titled": 0.13, "loose": 0.4, "base": 0.18, "doubt": 0.35}
 # Below this an answer says that it is only the closest passage (`bench/conversations.py`: of four unanswerable turns
 # three are refused or say so, of ten answerable ones eight are answered without it).
-CLOSEST_BELOW = {"titled": 0.38, "loose": 0.4, "base": 0.5, "doubt": 0.5}
+CLOSEST_BELOW = {"titled": 0.38, "loose": 0.4, "base": 0.5, "doubt": 0.7}
 _MISSING = 0.5  # the share of the question that the best passage lacks: it is about something else of the kind
 _NEARLY = 4.0  # score points behind the best sentence, within which another is quoted beside it
 _LEAST = 1e-3

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
 from nacre.grounding.naming import compared
-from nacre.grounding.parts import bare_question, questions_in
+from nacre.grounding.parts import bare_question, plain_question, questions_in
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
 from nacre.grounding.times import at_time, of_times
@@ -89,7 +89,7 @@ def select(
         >>> [source.text[quote.start : quote.end] for quote in quotes]
         ['The shop opens at nine.']
     """
-    question, sources, relevance = at_time(question, sources, relevance)
+    question, sources, relevance = at_time(plain_question(question), sources, relevance)
     said = _by_words(question, sources, sentences, relevance, nearness)
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     if not meant.quotes or not said.quotes or meant.sure == "answer":
@@ -104,7 +104,7 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
     Returns:
         The number of the source, the start, and what is to be compared: of a row with the names of its columns.
     """
-    question, sources, relevance = at_time(question, sources, relevance)
+    question, sources, relevance = at_time(plain_question(question), sources, relevance)
     asked, every = _weighed(question, _passages(sources))
     if stopwords().issuperset(asked.terms):
         return []
