@@ -43,8 +43,8 @@ MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
 MEANING_SMALL = {"constant": -2.799, "nearness": 0.987, "relevance": 0.0}
 MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
-# half of six sets, where it loses one right answer of twenty. Doubt: on the same half, where it loses no more.
-REFUSE_BELOW = {"titled": 0.13, "loose": 0.4, "base": 0.18, "doubt": 0.35}
+# half of six sets, where it loses one right answer of twenty. Doubt: on that half too, of XQuAD and CMRC no more.
+REFUSE_BELOW = {"titled": 0.13, "loose": 0.4, "base": 0.18, "doubt": 0.46}
 # Below this an answer says that it is only the closest passage (`bench/conversations.py`: of four unanswerable turns
 # three are refused or say so, of ten answerable ones eight are answered without it).
 CLOSEST_BELOW = {"titled": 0.38, "loose": 0.4, "base": 0.5, "doubt": 0.7}
