@@ -55,10 +55,11 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     limit = parser.parse_args().limit
     counts: dict[str, Counter[str]] = defaultdict(Counter)
+    halves: dict[str, list[Counter[str]]] = defaultdict(lambda: [Counter(), Counter()])
     gold: list[bool] = []
     with kept() as base:
         model = nacre.build({"model": "quote", "layers": ["rag"]}, kb=base)
-        for row in rows(limit):
+        for n, row in enumerate(rows(limit)):
             own = nacre_of(model.invoke(messages(row)))
             told = (
                 "asked back"
@@ -71,6 +72,7 @@ def main() -> None:
             )
             kind = ", ".join(row["answerability"])
             counts[kind][told] += 1
+            halves[kind][n % 2][told] += 1
             if row["passages"] and kind == "ANSWERABLE":
                 found = {str(hit["uri"]).rpartition("/")[2] for hit in own["hits"]}
                 gold.append(any(passage["_id"].rpartition("/")[2] in found for passage in row["passages"]))
@@ -78,7 +80,8 @@ def main() -> None:
         shares = (
             f"{name} {told[name] / told.total():.2f}" for name in ("answered", "closest", "refused", "asked back")
         )
-        print(f"{kind:<16}{told.total():>4}  {'  '.join(shares)}")
+        parts = " and ".join(f"{half['refused'] / max(half.total(), 1):.2f}" for half in halves[kind])
+        print(f"{kind:<16}{told.total():>4}  {'  '.join(shares)}  (of every second turn {parts})")
     print(f"gold passage among the sources, of {len(gold)}: {sum(gold) / len(gold):.2f}")
 
 

@@ -6,7 +6,7 @@ Run `python bench/quote.py` once before, which leaves the knowledge bases in `.b
 sentences of six chunks (conditional logit), each set scored by weights learned on the others. Refusing: logistic
 regression; answerable and unanswerable questions are the same questions with and without the passages that answer them,
 five-fold by question. BASE, with the relevance of the search, is learned on every second question, with the turns of
-MTRAG-UN among them, and shown on the others.
+MTRAG-UN among them, and shown on the others; so is DOUBT, of those that BASE leaves in doubt.
 """
 
 from __future__ import annotations
@@ -23,16 +23,22 @@ from quote import CONTAINS, REFUSAL, SHARED, kept
 from nacre.eval.datasets import load_questions, load_robustness
 from nacre.eval.metrics import contains
 from nacre.eval.sample import sample_folder
-from nacre.grounding.answerability import BASE, LOOSE, REFUSE_BELOW, TITLED, measured
+from nacre.grounding import answerability
+from nacre.grounding.answerability import BASE, CLOSEST_BELOW, DOUBT, IN_DOUBT, LOOSE, REFUSE_BELOW, TITLED, measured
 from nacre.grounding.followup import whole
 from nacre.grounding.ranking import WEIGHTS, Evidence, analyse, evidence
+from nacre.grounding.selection import to_compare
 from nacre.memory.followups import turns
+from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.hygiene import searched
+from nacre.text.messages import Source
+from nacre.text.writing import writing_of
 
 Array = NDArray[np.float64]
 Passages = list[tuple[str, str]]
 _BY_HAND = np.array([name in ("above", "question", "unit", "other_year", "stranger") for name in WEIGHTS])
+_KINDS = ("unanswerable", "answerable")
 _L2, _STEPS, _RATE = 5.0, 600, 0.05
 
 
@@ -47,6 +53,7 @@ class Asked:
     found: list[Evidence]
     gold: NDArray[np.bool_]
     relevance: float | None = None
+    nearness: float | None = None
 
 
 def asked(
@@ -56,12 +63,22 @@ def asked(
     answers: Sequence[str],
     answerable: bool,
     relevance: Iterable[float | None] = (),
+    nearness: float | None = None,
 ) -> Asked:
     """Weigh the sentences and mark those that hold the answer."""
     found = evidence(analyse(question), passages)
     gold = np.array([bool(contains(passages[e.passage][0][e.start : e.end], answers)) for e in found])
     known = max((value for value in relevance if value is not None), default=None)
-    return Asked(set, question, passages, answerable, found, gold, known)
+    return Asked(set, question, passages, answerable, found, gold, known, nearness)
+
+
+def nearest(base: KnowledgeBase, question: str, hits: Sequence[Hit]) -> float | None:
+    """How near the nearest sentence is by its meaning, where that is looked at."""
+    sources = [Source(n, hit.text, " › ".join((hit.title, *hit.heading))) for n, hit in enumerate(hits, 1)]
+    known = max((hit.relevance for hit in hits if hit.relevance is not None), default=None)
+    places = to_compare(question, sources, known)
+    texts = [text for *_, text in places if writing_of(text) == writing_of(question)]
+    return max((value for value in base.standing_out(question, texts) if value is not None), default=None)
 
 
 def from_knowledge_base(name: str) -> Iterable[Asked]:
@@ -71,13 +88,10 @@ def from_knowledge_base(name: str) -> Iterable[Asked]:
         for question in questions:
             hits = base.search(question.text, k=30)
             holds = [bool(contains(hit.text, question.answers)) for hit in hits]
-            passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in hits]
-            judged = [hit.relevance for hit in hits]
-            if any(holds[:6]):
-                yield asked(name, question.text, passages[:6], question.answers, True, judged[:6])
-            without = [at for at, h in enumerate(holds) if not h][:6]
-            rest, left = [passages[at] for at in without], [judged[at] for at in without]
-            yield asked(name, question.text, rest, question.answers, False, left)
+            without = [hit for hit, held in zip(hits, holds, strict=True) if not held]
+            for some, answered in ((hits[:6], True), (without[:6], False)):
+                if any(holds[:6]) or not answered:
+                    yield upon(base, name, question.text, some, question.answers, answered)
 
 
 def from_sample() -> Iterable[Asked]:
@@ -104,9 +118,16 @@ def from_conversations() -> Iterable[Asked]:
 
 def over(base: KnowledgeBase, name: str, question: str, answers: Sequence[str], answerable: bool) -> Asked:
     """A question over the six passages that a base finds for it."""
-    hits = base.search(searched(question), k=6)
+    return upon(base, name, question, base.search(searched(question), k=6), answers, answerable)
+
+
+def upon(
+    base: KnowledgeBase, name: str, question: str, hits: Sequence[Hit], answers: Sequence[str], answerable: bool
+) -> Asked:
+    """A question over some hits."""
     passages = [(hit.text, " › ".join((hit.title, *hit.heading))) for hit in hits]
-    return asked(name, question, passages, answers, answerable, [hit.relevance for hit in hits])
+    judged, near = [hit.relevance for hit in hits], nearest(base, question, hits)
+    return asked(name, question, passages, answers, answerable, judged, near)
 
 
 def from_rgb(name: str, most: int) -> Iterable[Asked]:
@@ -189,6 +210,44 @@ def refuse(title: str, data: Sequence[Asked], names: Sequence[str], below: float
         print(f"  {name:12} held out: refusal recall {recall:.3f}, false refusals {false:.3f}")
 
 
+def halved(data: Sequence[Asked]) -> tuple[NDArray[np.bool_], Array]:
+    """Which questions are learned on, and how much each counts: as many of either kind."""
+    kinds = [(item.set, item.answerable) for item in data]
+    each = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
+    numbers: dict[tuple[str, str], int] = {}
+    first = np.array([numbers.setdefault((item.set, item.question), len(numbers)) % 2 == 0 for item in data])
+    for label in (False, True):
+        here = np.array([item.answerable is label for item in data])
+        each[here] *= 500 / each[first & here].sum()
+    return first, each
+
+
+def refuse_in_doubt(data: Sequence[Asked]) -> None:
+    """Learn what meaning adds where BASE leaves it in doubt, on every second question; print the others' figures."""
+    data = [item for item in data if item.found and item.relevance is not None]
+    judged = np.array(
+        [answerability.answerable(analyse(d.question), d.passages, d.found, d.relevance)[1] for d in data]
+    )
+    odds = np.log(judged / (1 - judged))
+    near = np.array([np.nan if item.nearness is None else item.nearness for item in data])
+    doubt = (judged > IN_DOUBT[0]) & (judged < IN_DOUBT[1]) & ~np.isnan(near)
+    wanted, (first, each) = np.array([item.answerable for item in data]), halved(data)
+    rows, some = np.column_stack([odds, near]), first & doubt
+    even = each / np.where(wanted, each[some & wanted].sum(), each[some & ~wanted].sum()) * 100
+    learned = logistic(rows[some], wanted[some].astype(float), even[some])
+    print("\nDOUBT", dict(zip(("words", "nearness", "constant"), learned.round(3).tolist(), strict=True)))
+    logit = sum(DOUBT[name] * values for name, values in (("words", odds), ("nearness", near))) + DOUBT["constant"]
+    sure = np.where(doubt, 1 / (1 + np.exp(-logit)), judged)
+    for name in dict.fromkeys(item.set for item in data):
+        here = ~first & np.array([item.set == name for item in data])
+        for told, below in (("refused", REFUSE_BELOW), ("refused or closest", CLOSEST_BELOW)):
+            least = np.where(doubt, below["doubt"], below["base"])
+            shares = ((sure[here & kind] < least[here & kind]).mean() for kind in (~wanted, wanted))
+            before = ((judged[here & kind] < below["base"]).mean() for kind in (~wanted, wanted))
+            figures = [f"{kind} {a:.3f} (by words {b:.3f})" for kind, a, b in zip(_KINDS, shares, before, strict=True)]
+            print(f"  {name:12} the other half, {told}: {', '.join(figures)}")
+
+
 def refuse_by_relevance(data: Sequence[Asked], below: float) -> None:
     """Learn on every second question, each set by the root of its size, and print what the others reach."""
     data = [item for item in data if item.found and item.relevance is not None]
@@ -197,12 +256,7 @@ def refuse_by_relevance(data: Sequence[Asked], below: float) -> None:
     bounded = np.clip([item.relevance for item in data], 1e-3, 1 - 1e-3)
     rows = np.column_stack([[[f[name] for name in names] for f in features], np.log(bounded / (1 - bounded))])
     wanted = np.array([item.answerable for item in data], dtype=float)
-    kinds = [(item.set, item.answerable) for item in data]
-    each = np.array([1 / np.sqrt(kinds.count(kind)) for kind in kinds])
-    numbers: dict[tuple[str, str], int] = {}
-    first = np.array([numbers.setdefault((item.set, item.question), len(numbers)) % 2 == 0 for item in data])
-    for label in (0.0, 1.0):
-        each[wanted == label] *= 500 / each[first & (wanted == label)].sum()
+    first, each = halved(data)
     learned = logistic(rows[first], wanted[first], each[first])
     print("\nBASE", dict(zip((*names, "relevance", "constant"), learned.round(3).tolist(), strict=True)))
     probability = 1 / (1 + np.exp(-(rows @ learned[:-1] + learned[-1])))
@@ -233,7 +287,9 @@ def main() -> None:
         REFUSE_BELOW["titled"],
         {"sample_en": 3.0, "sample_zh": 3.0},
     )
-    refuse_by_relevance([*titled, *from_conversations()], REFUSE_BELOW["base"])
+    with_turns = [*titled, *from_conversations()]
+    refuse_by_relevance(with_turns, REFUSE_BELOW["base"])
+    refuse_in_doubt(with_turns)
     files = [file for group in REFUSAL.values() for file in group]
     loose = [item for file in files for most in (5, 5, 5, 10**6) for item in from_rgb(file, most)]
     refuse(

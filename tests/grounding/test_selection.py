@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nacre.grounding.parts import plain_question
 from nacre.grounding.quotes import shown
 from nacre.grounding.selection import select, to_compare
 from nacre.text.messages import Source
@@ -331,3 +332,42 @@ def test_an_answer_is_compared_behind_the_question_that_it_answers() -> None:
 )
 def test_an_amount_between_bounds_is_not_missing(question: str, text: str, sure: str) -> None:
     assert select(question, [Source(1, text, "Orders")]).sure == sure
+
+
+NOTE = Source(1, "The harbour office is open until six. Boats may be left there over night. Bring a pass.", "Harbour")
+UNSURE = "May boats be left at the quay?"
+
+
+@pytest.mark.parametrize(("nearness", "sure"), [(7.0, "answer"), (3.5, "closest"), (0.5, "nothing")])
+def test_where_the_words_leave_it_in_doubt_the_meaning_of_the_first_sentences_tells(nearness: float, sure: str) -> None:
+    places = to_compare(UNSURE, [NOTE], relevance=0.8)
+    assert len(places) == 3
+    near = [(n, start, nearness, 0.8) for n, start, _ in places]
+    assert select(UNSURE, [NOTE], relevance=0.8, nearness=near).sure == sure
+
+
+def test_where_the_words_are_sure_their_meaning_is_not_looked_at() -> None:
+    assert to_compare("How long is the warranty?", [ABROAD], relevance=0.99) == []
+    assert to_compare("Who tunes the organ?", [ABROAD], relevance=0.001) == []
+
+
+def test_how_likely_the_other_writing_answers_is_not_told_by_ones_own() -> None:
+    own = Source(2, "陪产假为20天。婚假为15天。丧假为3天。", "休假")
+    near = [(n, start, 3.4, 0.97 if n == 2 else 0.4) for n, start, _ in to_compare("保修期是多久？", [ABROAD, own])]
+    assert select("保修期是多久？", [ABROAD, own], nearness=near).sure == "closest"
+
+
+@pytest.mark.parametrize(
+    ("asked", "plain"),
+    [
+        ("I am sorry. I want to know if the pier is open.", "the pier is open."),
+        ("Could you please tell me when the pier opens?", "when the pier opens?"),
+        ("你好，请问你能告诉我码头几点开门吗？", "码头几点开门吗？"),
+        ("No smoking areas on the pier?", "No smoking areas on the pier?"),
+        ("我想问题解决方案", "我想问题解决方案"),
+        ("Do you know it?", "Do you know it?"),
+    ],
+)
+def test_what_leads_up_to_a_question_is_not_searched_for(asked: str, plain: str) -> None:
+    assert plain_question(asked) == plain
+    assert plain_question(asked + "a" * 100_000).endswith("a" * 100_000)

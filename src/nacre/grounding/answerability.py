@@ -34,17 +34,20 @@ LOOSE = {
     "missing": -0.646,
 }
 BASE = {"constant": -0.903, "lead": 0.191, "missing": -0.764, "missing_number": -2.515, "relevance": 0.579}
+# Where that leaves it in doubt: how near the nearest of the first few sentences is by its meaning.
+DOUBT = {"constant": -0.634, "words": 0.911, "nearness": 0.343}
+IN_DOUBT = 0.03, 0.75
 # Of sentences in another writing than the question (`bench/meaning_weights.py`).
 MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
 # In a base too small for a relevance (`bench/meaning_weights.py --small`).
 MEANING_SMALL = {"constant": -2.799, "nearness": 0.987, "relevance": 0.0}
 MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
-# half of six sets, where it loses one right answer of twenty.
-REFUSE_BELOW = {"titled": 0.13, "loose": 0.4, "base": 0.18}
+# half of six sets, where it loses one right answer of twenty. Doubt: on that half too, of XQuAD and CMRC no more.
+REFUSE_BELOW = {"titled": 0.13, "loose": 0.4, "base": 0.18, "doubt": 0.46}
 # Below this an answer says that it is only the closest passage (`bench/conversations.py`: of four unanswerable turns
 # three are refused or say so, of ten answerable ones eight are answered without it).
-CLOSEST_BELOW = {"titled": 0.38, "loose": 0.4, "base": 0.5}
+CLOSEST_BELOW = {"titled": 0.38, "loose": 0.4, "base": 0.5, "doubt": 0.7}
 _MISSING = 0.5  # the share of the question that the best passage lacks: it is about something else of the kind
 _NEARLY = 4.0  # score points behind the best sentence, within which another is quoted beside it
 _LEAST = 1e-3
@@ -64,17 +67,26 @@ _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
 
 
 def sureness(
-    question: Question, passages: Sequence[Passage], found: Sequence[Evidence], relevance: float | None = None
+    question: Question,
+    passages: Sequence[Passage],
+    found: Sequence[Evidence],
+    relevance: float | None = None,
+    nearness: float | None = None,
 ) -> Sure:
     """Whether the passages hold an answer, or at least something near.
 
     Args:
         relevance: how likely one of them does by the words of their whole knowledge base, where that is known.
+        nearness: how many standard deviations the nearest of the first few sentences stands out by its meaning, where
+            that is known; it counts where the words leave it in doubt.
     """
     if not found:
         return "nothing"
     kind, features, probability = _judged(question, passages, found, relevance)
     best = _best(found)
+    if kind == "base" and nearness is not None and _is_doubtful(probability):
+        logit = DOUBT["words"] * math.log(probability / (1 - probability)) + DOUBT["nearness"] * nearness
+        kind, probability = "doubt", 1 / (1 + math.exp(-DOUBT["constant"] - logit))
     if probability < REFUSE_BELOW[kind] or (kind != "loose" and _is_of_none(question, passages, found)):
         return "nothing"
     doubts = (_lacks_identifier, _names_only, _is_of_another_kind)
@@ -87,6 +99,17 @@ def sureness(
         )
     )
     return "closest" if near else "answer"
+
+
+def doubtful(
+    question: Question, passages: Sequence[Passage], found: Sequence[Evidence], relevance: float | None
+) -> bool:
+    """Whether the meaning of the first few sentences is to be looked at, to know whether they answer."""
+    return bool(found) and relevance is not None and _is_doubtful(_judged(question, passages, found, relevance)[2])
+
+
+def _is_doubtful(probability: float) -> bool:
+    return IN_DOUBT[0] < probability < IN_DOUBT[1]
 
 
 def sureness_by_meaning(nearness: float, relevance: float | None) -> Sure:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from nacre.grounding.stopwords import stopwords
 from nacre.text.hygiene import searched
 from nacre.text.tables import is_row
+from nacre.text.vocabulary import compiled, vocabulary
 from nacre.text.words import sentences, words
 
 MOST = 8  # parts that are looked at
 _LONG = 240  # characters from which several sentences are no longer one question
 _LEAST = 2  # index terms of a part; a shorter one says nothing by itself
+_MOST_LEADS = 4  # "Hello. Sorry, could you tell me if …"
+_LEADING = vocabulary(__package__, "leads")
+_LEADS = compiled(tuple(rf"\s*(?:{lead})\s*" for lead in _LEADING["leads"]), _LEADING["lists"])
 _HALF = re.compile(r";\s+")
 # What goes on after a semicolon, or may turn round what was said before it.
 _LEANS = re.compile(
@@ -61,6 +66,24 @@ def bare_question(text: str) -> str:
     text = searched(text).strip()
     found = _asking(text)
     return found[0] if len(found) == 1 and found[0] != text else ""
+
+
+def plain_question(text: str) -> str:
+    """A question without the words that lead up to it and ask nothing; as it is where they are nearly all of it.
+
+    Examples:
+        >>> plain_question("Sorry, I want to know if dogs are allowed in the park.")
+        'dogs are allowed in the park.'
+        >>> plain_question("你好，我想问一下班车几点出发？")
+        '班车几点出发？'
+    """
+    at = 0
+    for _ in range(_MOST_LEADS):
+        led = _LEADS.match(text, at)
+        if not led or led.end() == at:
+            break
+        at = led.end()
+    return text[at:] if at and len(set(words(text[at:])) - stopwords()) >= _LEAST else text
 
 
 def _asking(text: str) -> list[str]:

@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nacre.grounding.answerability import Sure, sureness, sureness_by_meaning
+from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
 from nacre.grounding.asking import choices, parallel
 from nacre.grounding.naming import compared
-from nacre.grounding.parts import bare_question, questions_in
+from nacre.grounding.parts import bare_question, plain_question, questions_in
 from nacre.grounding.quotes import Quote, cells_of
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
+from nacre.grounding.times import at_time, of_times
 from nacre.text.messages import Source
 from nacre.text.tables import is_row
-from nacre.text.validity import asked_for, holds, timeless
 from nacre.text.words import words
 from nacre.text.writing import writing_of
 
@@ -24,8 +24,6 @@ _SECOND = 4.0  # score points that a second sentence may lie behind the first
 _MOSTLY = 0.6  # share of the question that a sentence says, which needs none from elsewhere
 _OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
-_PERIOD_LINE = re.compile(r"^valid_(?:from|until):.*$", re.MULTILINE)
-_SAME_THING = 0.6  # of the words of two sentences that say the same of two times
 _COMPARED = 40  # sentences whose meaning is looked at
 _WORDS = 0.06  # standard deviations of meaning that a score point of the words is worth
 _STRANGER = 2.0  # that it loses by lacking what names one thing among its like
@@ -77,7 +75,7 @@ def select(
         >>> [source.text[quote.start : quote.end] for quote in quotes]
         ['The shop opens at nine.']
     """
-    question, sources, relevance = _at_time(question, sources, relevance)
+    question, sources, relevance = at_time(plain_question(question), sources, relevance)
     said = _by_words(question, sources, sentences, relevance, nearness)
     if said.sure == "answer" and (several := _choices(question, sources, relevance)):
         said = replace(said, meant=several)
@@ -98,19 +96,19 @@ def _choices(question: str, sources: Sequence[Source], relevance: float | None) 
 
 
 def to_compare(question: str, sources: Sequence[Source], relevance: float | None = None) -> list[tuple[int, int, str]]:
-    """The sentences whose meaning is worth a look: the first few by their words where they lie close, and where the
-    words do not tell those of sources in another writing.
+    """The sentences whose meaning is worth a look: the first few by their words where they lie close or it is doubtful
+    whether they answer, and where the words do not tell those of sources in another writing.
 
     Returns:
         The number of the source, the start, and what is to be compared: of a row with the names of its columns.
     """
-    question, sources, relevance = _at_time(question, sources, relevance)
+    question, sources, relevance = at_time(plain_question(question), sources, relevance)
     asked, every = _weighed(question, _passages(sources))
     if stopwords().issuperset(asked.terms):
         return []
     mine = writing_of(question)
     own = [item for item in _best(every, sources) if writing_of(sources[item.passage].text) == mine][:_CLOSE]
-    if len(own) < _CLOSE or own[1].score - own[2].score > _APART or any(item.row for item in own):
+    if any(item.row for item in own) or not (_close(own) or doubtful(asked, _passages(sources), every, relevance)):
         own = []
     places = [(sources[one.passage], one) for one in own]
     if _by_words(question, sources, 1, relevance).sure != "answer":
@@ -118,6 +116,11 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
         found = [(sources[one.passage], one) for one in every if one.statement and coded <= one.said]
         places += [(s, one) for s, one in found if writing_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
     return [(s.n, one.start, _spoken(one, s)) for s, one in places]
+
+
+def _close(best: Sequence[Evidence]) -> bool:
+    """Whether the first few sentences are so alike by their words that their meaning may order them."""
+    return len(best) >= _CLOSE and best[1].score - best[2].score <= _APART
 
 
 def _tells(text: str, one: Evidence) -> bool:
@@ -151,7 +154,9 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     if not ranked:
         return Selection()
     best, first = ranked[0]
-    sure = sureness_by_meaning(best, max((value for *_, value in nearness if value is not None), default=None))
+    abroad = {sources[one.passage].n for _, one in ranked}
+    likely = (value for n, *_, value in nearness if n in abroad and value is not None)
+    sure = sureness_by_meaning(best, max(likely, default=None))
     sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
     if sure == "nothing":
         return Selection()
@@ -193,7 +198,7 @@ def _by_words(
             *([question] if len(parts) > 1 else []),
             *([bare] if known and (bare := bare_question(question)) else []),
         ]
-        tried = (_selected(other, sources, sentences, relevance) for other in others)
+        tried = (_selected(other, sources, sentences, relevance, near) for other in others)
         return next((one for one in tried if one.quotes), Selection())
     surest: Sure = "answer" if any(one.sure == "answer" for one in found) else "closest"
     return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], surest)
@@ -214,15 +219,16 @@ def _selected(
     asked, found = _weighed(question, passages)
     if not asked.terms:
         return Selection()
-    sure = sureness(asked, passages, found, relevance)
-    best = _nearest_first(_best(found, sources), sources, nearness)
+    best = _best(found, sources)
+    sure = sureness(asked, passages, found, relevance, _nearest(asked, best, sources, nearness))
+    best = _nearest_first(best, sources, nearness)
     if sure == "nothing" or not best:
         return Selection()
     if stopwords().issuperset(asked.terms):  # it shares what every text does
         sure = "closest"
     first = best[0]
     chosen = [first, *_same_of_others(asked, first, best)]
-    chosen = _of_times(chosen, best, sources)
+    chosen = of_times(chosen, best, sources)
     alone = len(chosen) == 1
     if alone and not first.header:
         text = sources[first.passage].text
@@ -263,11 +269,21 @@ def _best(found: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence
     return list(best.values())
 
 
+def _nearest(
+    asked: Question, best: Sequence[Evidence], sources: Sequence[Source], near: Sequence[Near]
+) -> float | None:
+    """How near by its meaning the nearest of the first few is that are written as the question is, if that is known."""
+    mine, known = writing_of(asked.text), {(n, start): value for n, start, value, _ in near}
+    first = [item for item in best if writing_of(sources[item.passage].text) == mine][:_CLOSE]
+    places = ((sources[item.passage].n, item.start) for item in first)
+    return max((known[place] for place in places if place in known), default=None)
+
+
 def _nearest_first(best: list[Evidence], sources: Sequence[Source], nearness: Sequence[Near]) -> list[Evidence]:
     """The first few by their meaning too, where that was looked at."""
     near = {(n, start): value for n, start, value, _ in nearness}
     first = [item for item in best[:_CLOSE] if (sources[item.passage].n, item.start) in near]
-    if len(first) < _CLOSE:
+    if len(first) < _CLOSE or not _close(first):
         return best
     first.sort(key=lambda item: -item.score - _MEANS * near[sources[item.passage].n, item.start])
     return [*first, *best[_CLOSE:]]
@@ -292,40 +308,6 @@ def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) 
         if other := next(alike, None):
             said |= other.said
             yield other
-
-
-def _at_time(
-    question: str, sources: Sequence[Source], relevance: float | None
-) -> tuple[str, Sequence[Source], float | None]:
-    """The sources that hold at the time that is asked for, where some do; the time is then no word to be looked for,
-    unless they speak of it, and a relevance that was reckoned with it says nothing.
-    """
-    day = asked_for(question)
-    held = [source for source in sources if not source.valid or holds(source.valid, day)]
-    if not day or not any(source.valid for source in held):
-        return question, sources, relevance
-    spoken = any(day in _PERIOD_LINE.sub("", source.text) for source in held if source.valid)
-    return (question, held, relevance) if spoken else (timeless(question), held, None)
-
-
-def _of_times(chosen: Sequence[Evidence], best: Sequence[Evidence], sources: Sequence[Source]) -> list[Evidence]:
-    """What is chosen, and what says the same of other times, oldest first."""
-    first, found = chosen[0], list(chosen)
-    valid, said = sources[first.passage].valid, _plain(first, sources)
-    if not valid:
-        return found
-    times = {valid: first}
-    for item in best:
-        period, other = sources[item.passage].valid, _plain(item, sources)
-        if period and period not in times and len(said & other) >= _SAME_THING * len(said | other):
-            times[period] = item
-    alike = [times[period] for period in sorted(times)]
-    return [*alike, *(item for item in found[1:] if item not in alike)] if len(times) > 1 else found
-
-
-def _plain(item: Evidence, sources: Sequence[Source]) -> frozenset[str]:
-    said = words(sources[item.passage].text[item.start : item.end])
-    return frozenset(word for word in said if not any(letter.isdigit() for letter in word))
 
 
 def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:

@@ -16,7 +16,7 @@ from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
 from nacre.grounding.evidence import Evidence, refusal
 from nacre.grounding.naming import IDENTIFIER, YEAR
-from nacre.grounding.parts import searches_in
+from nacre.grounding.parts import plain_question, searches_in
 from nacre.grounding.questions import suggestions
 from nacre.grounding.ranking import support
 from nacre.grounding.selection import Near, to_compare
@@ -98,7 +98,7 @@ class RetrievalAugmented(ChatModelDecorator):
         asked_as = question
         if not given.draft:  # the turns before a draft's prompt are examples, no conversation
             question = yield from self._whole(messages, question)
-        language, wanted = language_of(asked_as), searched(question)
+        language, wanted = language_of(asked_as), plain_question(searched(question))
         asker = {} if principals is None else {"principals": principals}
         found: list[Document] = yield from self.call(self.retriever, wanted, **asker)
         kept, dropped = pack(found, self._budget(messages))
