@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from nacre.grounding.parts import questions_in, searches_in
 from nacre.retrieval.compound import search_in_parts
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
+from nacre.retrieval.postprocessing import distinct
 
 TWO = "When does the kiln cool down? Who feeds the carp?"
 
@@ -76,3 +79,13 @@ def test_data_sheets_that_differ_in_a_number_are_not_the_same_and_copies_do_not_
         base.sync(*(str(path) for path in tmp_path.iterdir() if path.name != "kb"))
         found = base.retriever(k=4).invoke("Journeys with pumps: ZX-100, ZX-200, ZX-300")
     assert sorted(d.metadata["title"] for d in found) == ["Journeys", "Pump ZX-100", "Pump ZX-200", "Pump ZX-300"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("每晚不超过六百元", "每晚不超过八百元"), ("at most six nights", "at most eight nights")]
+)
+def test_another_number_in_words_is_another_passage(one: str, other: str) -> None:
+    who = ["rope", "oars", "nets", "sail", "mast", "keel", "deck", "hull", "helm"]
+    around = " ".join(f"{a}{b}{c}" for a in who for b in who for c in who[:3])
+    hits = [replace(hit(n, 1.0), text=around + said) for n, said in enumerate((one, other, one))]
+    assert [h.chunk_id for h in distinct(hits)] == [0, 1]

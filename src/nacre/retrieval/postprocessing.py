@@ -14,11 +14,16 @@ from urllib.parse import unquote, urlsplit
 
 from nacre.retrieval.hit import Hit
 from nacre.store.protocol import DocumentStore
-from nacre.text.words import words
+from nacre.text.words import stem, words
 
 _SHINGLE = 6  # characters
 _SAME = 0.9  # Jaccard similarity of the shingles
 _DENIAL = re.compile(r"\b(?:no|not|never|none|without|cannot)\b|n['’]t\b|[不没沒无無未非勿]", re.IGNORECASE)
+_NUMBERS = """
+two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty fifty sixty seventy eighty ninety
+hundred thousand million billion half first second third fourth fifth
+"""
+_SPELT = frozenset(map(stem, _NUMBERS.split()))
 _LONGEST = 6000  # characters that neighbours may grow a passage to
 
 
@@ -39,7 +44,7 @@ def _marks(hit: Hit) -> object:
     others.
     """
     terms = words(hit.text)
-    named = frozenset(term for term in terms if any(map(str.isdigit, term)))
+    named = frozenset(term for term in terms if term in _SPELT or any(map(str.isnumeric, term)))  # 六 is numeric
     title = "" if hit.title == PurePosixPath(unquote(urlsplit(hit.uri).path)).stem else hit.title
     return named, len(_DENIAL.findall(hit.text)), title.casefold(), hit.heading
 
