@@ -34,15 +34,6 @@ def test_markdown_tables_become_data_and_lists_keep_their_depth() -> None:
     assert [[cell.text for cell in row] for row in table.rows] == [["端口", "9080"], ["空", ""]]
 
 
-def test_the_foot_of_a_page_is_kept_but_not_indexed() -> None:
-    page = "<body><main><p>Soup at noon.</p><footer>Cooked daily.</footer></main><div><footer>© Canteen</footer></div>"
-    document = parse(page.encode(), name="a.html")
-    assert blocks(document, "paragraph") == ["Soup at noon.", "Cooked daily."]
-    assert "© Canteen" in document.text
-    alone = parse(b"<p>Soup at noon.</p><footer>Room 4</footer>", name="a.html")
-    assert blocks(alone, "paragraph") == ["Soup at noon.", "Room 4"]
-
-
 def test_html_shows_what_a_reader_sees() -> None:
     page = """<!doctype html><head><title>手册</title><style>p{}</style></head><body><nav>首页 | 关于</nav><h1>安
     装</h1><p>先装 <b>Python</b>，<br>再装 pip。</p><p hidden>secret</p><div style="display: none">gone</div>

@@ -22,8 +22,6 @@ _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _LISTS = {"ul", "ol", "menu", "dl"}
 _COUNTING = {"ol", "ul", "menu", "li"}
 _BODIES = {"thead", "tbody", "tfoot"}
-_SECTIONS = {"main", "article", "section", "blockquote", "td", "dialog"}
-_OUTER = 30  # elements around the foot of a page
 _MAX_SPAN = 200
 _INNER = 300  # characters of tables inside a table of data; with more of them it is the layout of a page
 _NO_VALUE = {"hidden", "password", "submit", "button", "reset", "image", "file", "color", "range"}
@@ -130,7 +128,6 @@ class _Walk:
         self.line: list[Piece] = []
         self.label = ""
         self.numbers = _Numbers()
-        self.main = False
         self.level = self.lists = self.quotes = self.pre = self.nav = 0
 
     def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
@@ -171,7 +168,6 @@ class _Walk:
         return Piece(f" {_formula(node)} ") if tag == "math" else None
 
     def run(self, root: Any) -> None:
-        self.main = root.css_first("main") is not None
         for node, tag, leaving, look in self.walk(root, Look()):
             if tag == "table" and not leaving and _is_data(node):
                 self.flush()
@@ -187,17 +183,6 @@ class _Walk:
             elif not leaving and (piece := self.inline(node, tag, look)):
                 self.line.append(piece)
         self.flush()
-
-    def is_foot(self, node: Any, tag: str) -> bool:
-        """Whether an element is the foot of the page, beside its `main`: who made it, and links."""
-        if tag != "footer" or not self.main:
-            return False
-        above = node.parent
-        for _ in range(_OUTER):
-            if above is None or above.tag in _SECTIONS:
-                break
-            above = above.parent
-        return above is None
 
     def border(self, node: Any, tag: str, leaving: bool) -> None:
         """The beginning or the end of a block element ends the line before it."""
@@ -216,7 +201,7 @@ class _Walk:
             self.quotes += step
         elif tag in {"pre", "textarea"}:
             self.pre += step
-        elif tag == "nav" or node.attributes.get("role") == "navigation" or self.is_foot(node, tag):
+        elif tag == "nav" or node.attributes.get("role") == "navigation":
             self.nav += step
 
     def flush(self) -> None:
