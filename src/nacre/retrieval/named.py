@@ -1,0 +1,119 @@
+"""Long documents that a question names, by a company, a product or a case, and tables that it names by their caption.
+
+In a long report each passage bears the report's name, so the name tells nothing within it, and the many other words of
+a question outvote it: passages of other reports come first that say more of them. A word counts as a name where it is
+in the name of a document and hardly said outside of those so named. Years and other words of a name then tell which of
+these documents is meant.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from nacre.grounding.stopwords import stopwords
+from nacre.retrieval.hit import Hit
+from nacre.store.bm25 import fiscal_years
+from nacre.text.tables import is_row
+from nacre.text.titles import telling_name
+from nacre.text.words import words
+
+LONG = 20  # chunks: in a shorter document the name is a good part of each passage's words
+NAMED = 1.0  # of the best score, for a passage of the document that is named best
+CAPTIONED = 0.5  # the same, for one with a table of whose caption the question says every word
+MOST = 3  # documents that are searched by themselves, and words that are looked at
+SAMPLE = 100  # passages that tell whether a word is a name
+_OWN = 0.5  # of the passages that say a name, in documents of that name
+_LEAST = 3  # letters that may begin a name: file names join words (mgm, MGMRESORTS)
+_JOINED = 3  # words that a file name may join
+_CAPTION, _LINES = 120, 8  # characters of a line that is a caption, and lines before a table
+_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
+
+
+def names(hits: Iterable[Hit]) -> dict[int, frozenset[str]]:
+    """The telling words of the names of the documents that hits are of, by document."""
+    found: dict[int, frozenset[str]] = {}
+    for hit in hits:
+        if hit.document_id not in found:
+            found[hit.document_id] = _telling(f"{telling_name(hit.uri, hit.title)} {hit.title}")
+    return found
+
+
+def questioned(query: str) -> frozenset[str]:
+    """What a query may say of a name: its telling words, the years, and words joined as file names join them.
+
+    Example:
+        >>> sorted(questioned("Best Buy in FY19"))
+        ['19', '2019', 'best', 'bestbuy', 'bestbuyin', 'buy', 'buyin', 'fy', 'fy19', 'infy19']
+    """
+    runs = re.findall(r"[^\W_]+", query.casefold())[:100]
+    joined = {"".join(runs[at : at + size]) for size in range(2, _JOINED + 1) for at in range(len(runs) - size + 1)}
+    return _telling(query) | joined | {*fiscal_years(query)}
+
+
+def naming(said: frozenset[str], known: Mapping[int, frozenset[str]]) -> list[str]:
+    """The words of a query that may be names of some of the documents, the rarest among their names first."""
+    bearing = {word: sum(_bears(name, word) for name in known.values()) for word in said if not word.isdigit()}
+    return sorted((word for word, count in bearing.items() if count), key=lambda word: (bearing[word], word))[:MOST]
+
+
+def is_name(word: str, sample: Sequence[Hit]) -> bool:
+    """Whether a word is hardly said outside of the documents so named, by passages that say it."""
+    known = names(sample)
+    return sum(_bears(known[hit.document_id], word) for hit in sample) >= max(1.0, _OWN * len(sample))
+
+
+def named(said: frozenset[str], known: Mapping[int, frozenset[str]], by: Sequence[str]) -> dict[int, float]:
+    """How far a query names each document that bears one of the names, above 0 and at most 1."""
+    count = Counter(word for name in known.values() for word in name)
+    worth = {word: math.log(1 + (len(known) - n + 0.5) / (n + 0.5)) for word, n in count.items()}
+    found = {}
+    for document, name in known.items():
+        own = [word for word in by if _bears(name, word)]
+        if own:
+            joined = sum(max(worth[one] for one in name if one.startswith(word)) for word in own if word not in name)
+            found[document] = sum(worth[word] for word in name & said) + joined
+    best = max(found.values(), default=0.0)
+    return {document: value / best for document, value in found.items()} if best > 0 else {}
+
+
+def favoured(hits: Sequence[Hit], documents: Mapping[int, float], query: str) -> list[Hit]:
+    """The hits with those of the named documents moved up, and within these those with a table that is named."""
+    best, said = max((hit.score for hit in hits), default=0.0), questioned(query)
+
+    def raised(hit: Hit) -> Hit:
+        share = documents.get(hit.document_id, 0.0)
+        more = NAMED * share + (CAPTIONED * captioned(said, hit.text) if share else 0.0)
+        return replace(hit, score=hit.score + max(0.0, best) * more)
+
+    return sorted(map(raised, hits), key=lambda hit: -hit.score)
+
+
+def captioned(said: frozenset[str], text: str) -> float:
+    """The share of the words of a table's caption that a query says; one word alone names nothing."""
+    best, lines = 0.0, list[str]()
+    for line in filter(str.strip, text.split("\n", 2 * _LINES)[: 2 * _LINES]):
+        if is_row(line):
+            break
+        lines.append(line)
+    else:
+        return 0.0
+    for line in lines[-_LINES:]:
+        telling = _telling(line) if len(line) <= _CAPTION else frozenset()
+        found = len(telling & said)
+        best = max(best, found / len(telling) if found > 1 else 0.0)
+    return best
+
+
+def _telling(text: str) -> frozenset[str]:
+    found = set(words(text)) - stopwords()
+    for year in [word for word in found if _YEAR.search(word)]:
+        found.update(filter(None, _YEAR.split(year)))  # 2023Q2
+    return frozenset(found)
+
+
+def _bears(name: frozenset[str], word: str) -> bool:
+    return word in name or (len(word) >= _LEAST and word.isascii() and any(one.startswith(word) for one in name))
