@@ -29,6 +29,7 @@ SAMPLE = 100  # passages that tell whether a word is a name
 _OWN = 0.5  # of the passages that say a name, in documents of that name
 _LEAST = 3  # letters that may begin a name: file names join words (mgm, MGMRESORTS)
 _JOINED = 3  # words that a file name may join
+_A_YEAR = 1.0  # that a name holds, however many hold it
 _CAPTION, _LINES = 120, 8  # characters of a line that is a caption, and lines before a table
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
 
@@ -54,6 +55,12 @@ def questioned(query: str) -> frozenset[str]:
     return _telling(query) | joined | {*fiscal_years(query)}
 
 
+def without_fillers(query: str) -> str:
+    """A query without its function words: within one long report they prefer its prose to its tables."""
+    kept = [piece for piece in query.split() if not stopwords().issuperset(words(piece))]
+    return " ".join(kept) or query
+
+
 def naming(said: frozenset[str], known: Mapping[int, frozenset[str]]) -> list[str]:
     """The words of a query that may be names of some of the documents, the rarest among their names first."""
     bearing = {word: sum(_bears(name, word) for name in known.values()) for word in said if not word.isdigit()}
@@ -70,6 +77,9 @@ def named(said: frozenset[str], known: Mapping[int, frozenset[str]], by: Sequenc
     """How far a query names each document that bears one of the names, above 0 and at most 1."""
     count = Counter(word for name in known.values() for word in name)
     worth = {word: math.log(1 + (len(known) - n + 0.5) / (n + 0.5)) for word, n in count.items()}
+    years = sorted(word for word in said if _YEAR.fullmatch(word))
+    said -= {*years[:-1]}  # a report of one year tells of those before it
+    worth |= dict.fromkeys(years, _A_YEAR)
     found = {}
     for document, name in known.items():
         own = [word for word in by if _bears(name, word)]

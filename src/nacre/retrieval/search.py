@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.meaning import Meaning, find_meaning, standing_out, towards
-from nacre.retrieval.named import LONG, MOST, SAMPLE, favoured, is_name, named, names, naming, questioned
+from nacre.retrieval.named import (
+    LONG,
+    MOST,
+    SAMPLE,
+    favoured,
+    is_name,
+    named,
+    names,
+    naming,
+    questioned,
+    without_fillers,
+)
 from nacre.retrieval.phrases import as_written, cited, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store.arm import Arm
@@ -31,6 +42,7 @@ class _Asked:
     """A search: the same for both arms."""
 
     query: str
+    wording: str  # the same as its words are looked for
     vector: NDArray[np.float32] | None
     most: int
     where: Filter
@@ -99,7 +111,7 @@ class Searcher:
         turn: int,
         about: str,
     ) -> list[Hit] | None:
-        asked = _Asked(query, encoder.query(query) if encoder else None, max(CANDIDATES, k), where, arms)
+        asked = _Asked(query, query, encoder.query(query) if encoder else None, max(CANDIDATES, k), where, arms)
         with self.store.view() as view:
             if encoder and view.turn != turn:
                 return None
@@ -112,26 +124,27 @@ class Searcher:
             most = max(k, CANDIDATES)
             hits = self._hits(ranked(found.scores), most if "words" in arms else 2 * k, visible, where)
             if "words" in arms and (documents := self._named(view, asked, hits, about, visible)):
+                asked = replace(asked, wording=without_fillers(query))
                 found = self._found(view, asked, known, self._within(view, asked, documents))
                 hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
         hits = hits[: most if phrases else 2 * k]
         hits = cited(hits) if len(arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
-        return _judged(view.words, query, hits, found) if "words" in arms else hits
+        return _judged(view.words, asked, hits, found) if "words" in arms else hits
 
     def _found(self, view: View, asked: _Asked, known: Known | None, also: Collection[int] = ()) -> _Found:
         """What both arms say of their candidates and of some other chunks."""
         query, where, words, meaning, coverage = asked.query, asked.where, Arm({}), Meaning(), 1.0
         if "words" in asked.arms:
-            words = view.words.search(query, asked.most, asked.limited, where)
+            words = view.words.search(asked.wording, asked.most, asked.limited, where)
             for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
                 phrased = view.words.search(phrase, asked.most, asked.limited, where).scores
-                words = _completed(view.words, words, query, phrased)
-            words = _completed(view.words, words, query, also)
+                words = _completed(view.words, words, asked.wording, phrased)
+            words = _completed(view.words, words, asked.wording, also)
         if known and asked.vector is not None and view.vectors:
             among = [*words.scores, *also]
             meaning = find_meaning(view.vectors, query, asked.vector, known, asked.most, asked.limited, where, among)
-            words = _completed(view.words, words, query, meaning.arm.scores)
+            words = _completed(view.words, words, asked.wording, meaning.arm.scores)
             coverage = known.coverage(query)
         weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
         scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign)
@@ -160,7 +173,7 @@ class Searcher:
             if head is None or not head.uri.startswith(asked.where.uri_prefix):
                 continue
             where = replace(asked.where, uri_prefix=head.uri)
-            found += view.words.search(asked.query, asked.most, asked.limited, where).scores
+            found += view.words.search(asked.wording, asked.most, asked.limited, where).scores
             if asked.vector is not None and view.vectors:
                 vector = towards(view.vectors, asked.query, asked.vector)
                 found += [number for number, _ in view.vectors.search(vector, asked.most, asked.limited, where)]
@@ -198,14 +211,15 @@ def _completed(index: KeywordIndex, words: Arm, query: str, others: Collection[i
     return replace(words, scores={**words.scores, **more.scores})
 
 
-def _judged(index: KeywordIndex, query: str, hits: list[Hit], found: _Found) -> list[Hit]:
+def _judged(index: KeywordIndex, asked: _Asked, hits: list[Hit], found: _Found) -> list[Hit]:
     """The hits with their relevance."""
+    query = asked.query
     words, meaning, coverage = found.words, found.meaning, found.coverage
     wanted = content(query)
     if not hits or not wanted or len(index) < LEAST_CHUNKS:
         return hits
     numbers = [hit.chunk_id for hit in hits]
-    reach, said = index.reach(query), index.said(wanted, numbers)
+    reach, said = index.reach(asked.wording), index.said(wanted, numbers)
     understood = coverage if meaning.arm.scores else 0.0
     judged = []
     for hit in hits:
