@@ -22,8 +22,9 @@ from nacre.text.titles import telling_name
 from nacre.text.words import words
 
 LONG = 20  # chunks: in a shorter document the name is a good part of each passage's words
-NAMED = 1.0  # of the best score, for a passage of the document that is named best
+NAMED = 0.5  # of the best score, for a passage of the document that is named best
 CAPTIONED = 0.5  # the same, for one with a table of whose caption the question says every word
+AGAIN = 0.9  # of its score, for each better passage of the same page
 MOST = 3  # documents that are searched by themselves, and words that are looked at
 SAMPLE = 100  # passages that tell whether a word is a name
 _OWN = 0.5  # of the passages that say a name, in documents of that name
@@ -61,10 +62,17 @@ def without_fillers(query: str) -> str:
     return " ".join(kept) or query
 
 
-def naming(said: frozenset[str], known: Mapping[int, frozenset[str]]) -> list[str]:
-    """The words of a query that may be names of some of the documents, the rarest among their names first."""
-    bearing = {word: sum(_bears(name, word) for name in known.values()) for word in said if not word.isdigit()}
-    return sorted((word for word, count in bearing.items() if count), key=lambda word: (bearing[word], word))[:MOST]
+def naming(said: frozenset[str], known: Mapping[int, frozenset[str]]) -> dict[str, list[int]]:
+    """The words of a query that may be names, with the documents so named; the rarest among their names first."""
+    bearing = {
+        word: [document for document, name in known.items() if _bears(name, word)]
+        for word in said
+        if not word.isdigit()
+    }
+    rare = sorted(
+        (word for word, documents in bearing.items() if documents), key=lambda word: (len(bearing[word]), word)
+    )
+    return {word: bearing[word] for word in rare[:MOST]}
 
 
 def is_name(word: str, sample: Sequence[Hit]) -> bool:
@@ -99,7 +107,13 @@ def favoured(hits: Sequence[Hit], documents: Mapping[int, float], query: str) ->
         more = NAMED * share + (CAPTIONED * captioned(said, hit.text) if share else 0.0)
         return replace(hit, score=hit.score + max(0.0, best) * more)
 
-    return sorted(map(raised, hits), key=lambda hit: -hit.score)
+    seen: Counter[tuple[int, int | None]] = Counter()
+    spread = []
+    for hit in sorted(map(raised, hits), key=lambda hit: -hit.score):
+        place = (hit.document_id, hit.page)
+        spread.append(replace(hit, score=hit.score * AGAIN ** seen[place]) if hit.page else hit)
+        seen[place] += 1
+    return sorted(spread, key=lambda hit: -hit.score)
 
 
 def captioned(said: frozenset[str], text: str) -> float:

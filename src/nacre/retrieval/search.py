@@ -155,15 +155,16 @@ class Searcher:
     def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], about: str, visible: set[int]) -> dict[int, float]:
         """The documents that a question names, and how far; empty where none of them is long."""
         said, known, by = questioned(about), names(hits), list[str]()
-        for word in naming(said, known):
+        chunks = self.store.catalog.chunks
+        for word, documents in naming(said, known).items():
+            if not any(len(chunks(document)) >= LONG for document in documents):
+                continue
             scores = view.words.search(word, SAMPLE, asked.limited, asked.where).scores
             sample = self._hits(ranked(scores), SAMPLE, visible, asked.where)
             if is_name(word, sample):
                 by.append(word)
                 known |= names(sample)
-        found = named(said, known, by)
-        long = (len(self.store.catalog.chunks(document)) >= LONG for document in found)
-        return found if any(long) else {}
+        return named(said, known, by)
 
     def _within(self, view: View, asked: _Asked, documents: Mapping[int, float]) -> list[int]:
         """The best chunks of the documents that are named best."""
