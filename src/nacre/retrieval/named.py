@@ -28,8 +28,10 @@ AGAIN = 0.9  # of its score, for each better passage of the same page
 MOST = 3  # documents that are searched by themselves, and words that are looked at
 SAMPLE = 100  # passages that tell whether a word is a name
 _OWN = 0.5  # of the passages that say a name, in documents of that name
-_LEAST = 3  # letters that may begin a name: file names join words (mgm, MGMRESORTS)
+_ABBREVIATION = re.compile(r"\b[A-Z]{3,}\b")  # may begin a name: file names join words (MGM, MGMRESORTS)
+_BEGINS = "*"  # marks one; no word has it
 _JOINED = 3  # words that a file name may join
+_QUERY, _NAME = 2000, 200  # characters that are looked at, of a query and of a title
 _A_YEAR = 1.0  # that a name holds, however many hold it
 _CAPTION, _LINES = 120, 8  # characters of a line that is a caption, and lines before a table
 _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
@@ -40,7 +42,7 @@ def names(hits: Iterable[Hit]) -> dict[int, frozenset[str]]:
     found: dict[int, frozenset[str]] = {}
     for hit in hits:
         if hit.document_id not in found:
-            found[hit.document_id] = _telling(f"{telling_name(hit.uri, hit.title)} {hit.title}")
+            found[hit.document_id] = _telling(f"{telling_name(hit.uri, hit.title)} {hit.title[:_NAME]}")
     return found
 
 
@@ -48,12 +50,14 @@ def questioned(query: str) -> frozenset[str]:
     """What a query may say of a name: its telling words, the years, and words joined as file names join them.
 
     Example:
-        >>> sorted(questioned("Best Buy in FY19"))
-        ['19', '2019', 'best', 'bestbuy', 'bestbuyin', 'buy', 'buyin', 'fy', 'fy19', 'infy19']
+        >>> sorted(questioned("Best Buy, MGM"))
+        ['best', 'bestbuy', 'bestbuymgm', 'buy', 'buymgm', 'mgm', 'mgm*']
     """
-    runs = re.findall(r"[^\W_]+", query.casefold())[:100]
+    query = query[:_QUERY]
+    runs = re.findall(r"[^\W_]+", query.casefold())
     joined = {"".join(runs[at : at + size]) for size in range(2, _JOINED + 1) for at in range(len(runs) - size + 1)}
-    return _telling(query) | joined | {*fiscal_years(query)}
+    begun = {f"{one.casefold()}{_BEGINS}" for one in _ABBREVIATION.findall(query)}
+    return _telling(query) | joined | begun | {*fiscal_years(query)}
 
 
 def without_fillers(query: str) -> str:
@@ -92,7 +96,8 @@ def named(said: frozenset[str], known: Mapping[int, frozenset[str]], by: Sequenc
     for document, name in known.items():
         own = [word for word in by if _bears(name, word)]
         if own:
-            joined = sum(max(worth[one] for one in name if one.startswith(word)) for word in own if word not in name)
+            begun = [word.removesuffix(_BEGINS) for word in own if word not in name]
+            joined = sum(max(worth[one] for one in name if one.startswith(word)) for word in begun)
             found[document] = sum(worth[word] for word in name & said) + joined
     best = max(found.values(), default=0.0)
     return {document: value / best for document, value in found.items()} if best > 0 else {}
@@ -140,4 +145,5 @@ def _telling(text: str) -> frozenset[str]:
 
 
 def _bears(name: frozenset[str], word: str) -> bool:
-    return word in name or (len(word) >= _LEAST and word.isascii() and any(one.startswith(word) for one in name))
+    begun = word.removesuffix(_BEGINS)
+    return word in name or (begun != word and any(one.startswith(begun) for one in name))
