@@ -8,6 +8,7 @@ these documents is meant.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -25,6 +26,7 @@ LONG = 20  # chunks: in a shorter document the name is a good part of each passa
 NAMED = 0.5  # of the best score, for a passage of the document that is named best
 CAPTIONED = 0.5  # the same, for one with a table of whose caption the question says every word
 AGAIN = 0.9  # of its score, for each better passage of the same page
+FIRST = 30  # best hits whose documents' names are looked at
 MOST = 3  # documents that are searched by themselves, and words that are looked at
 SAMPLE = 100  # passages that tell whether a word is a name
 _OWN = 0.5  # of the passages that say a name, in documents of that name
@@ -42,8 +44,13 @@ def names(hits: Iterable[Hit]) -> dict[int, frozenset[str]]:
     found: dict[int, frozenset[str]] = {}
     for hit in hits:
         if hit.document_id not in found:
-            found[hit.document_id] = _telling(f"{telling_name(hit.uri, hit.title)} {hit.title[:_NAME]}")
+            found[hit.document_id] = _name(hit.uri, hit.title)
     return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _name(uri: str, title: str) -> frozenset[str]:
+    return _telling(f"{telling_name(uri, title)} {title[:_NAME]}")
 
 
 def questioned(query: str) -> frozenset[str]:

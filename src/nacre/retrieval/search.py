@@ -13,6 +13,7 @@ from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.meaning import Meaning, find_meaning, standing_out, towards
 from nacre.retrieval.named import (
+    FIRST,
     LONG,
     MOST,
     SAMPLE,
@@ -121,13 +122,13 @@ class Searcher:
             known = Known(self.store.catalog, encoder) if encoder else None
             found = self._found(view, asked, known)
             phrases = quoted(query)
-            most = max(k, CANDIDATES)
-            hits = self._hits(ranked(found.scores), most if "words" in arms else 2 * k, visible, where)
+            most = max(k, CANDIDATES) if phrases else 2 * k
+            hits = self._hits(ranked(found.scores), max(most, FIRST) if "words" in arms else most, visible, where)
             if "words" in arms and (documents := self._named(view, asked, hits, about, visible)):
                 asked = replace(asked, wording=without_fillers(query))
                 found = self._found(view, asked, known, self._within(view, asked, documents))
                 hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
-        hits = hits[: most if phrases else 2 * k]
+        hits = hits[:most]
         hits = cited(hits) if len(arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
         return _judged(view.words, asked, hits, found) if "words" in arms else hits
