@@ -124,7 +124,7 @@ class Searcher:
             phrases = quoted(query)
             most = max(k, CANDIDATES) if phrases else 2 * k
             hits = self._hits(ranked(found.scores), max(most, FIRST) if "words" in arms else most, visible, where)
-            if "words" in arms and (documents := self._named(view, asked, hits, about, visible)):
+            if "words" in arms and (documents := self._named(view, asked, hits[:FIRST], about, visible)):
                 asked = replace(asked, wording=without_fillers(query))
                 found = self._found(view, asked, known, self._within(view, asked, documents))
                 hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
