@@ -16,7 +16,7 @@ Search = Callable[[str, int], list[Hit]]
 
 # Chosen on the cases of tau_knowledge: what a case needs is spread over many documents, of which it names some.
 _NAMED = 0.8  # of the best score, for a document of whose title the text says every word
-_AGAIN = 0.5  # of its score, for each better passage of the same document
+_AGAIN = 0.5  # of its score, for each better passage of the same document, or of its page
 _STANDING_OUT = 4  # power: what answers one part well comes before what suits all parts a little
 
 
@@ -53,12 +53,12 @@ def _spread(scores: dict[int, float], hits: dict[int, Hit], query: str) -> list[
     said, most = set(words(query)), max(scores.values(), default=0.0)
     named = {title: _named(title, said) for title in {hit.title for hit in hits.values()}}
     scores = {number: score + _NAMED * most * named[hits[number].title] for number, score in scores.items()}
-    seen: Counter[int] = Counter()
+    seen: Counter[tuple[int, int | None]] = Counter()
     found = []
     for number in sorted(scores, key=lambda number: (-scores[number], number)):
-        document = hits[number].document_id
-        found.append((number, scores[number] * _AGAIN ** seen[document]))
-        seen[document] += 1
+        place = (hits[number].document_id, hits[number].page)  # the pages of a report are as documents
+        found.append((number, scores[number] * _AGAIN ** seen[place]))
+        seen[place] += 1
     return sorted(found, key=lambda item: (-item[1], item[0]))
 
 

@@ -4,22 +4,62 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
-from nacre.retrieval.meaning import Meaning, find_meaning, standing_out
+from nacre.retrieval.meaning import Meaning, find_meaning, standing_out, towards
+from nacre.retrieval.named import (
+    FIRST,
+    LONG,
+    MOST,
+    SAMPLE,
+    favoured,
+    is_name,
+    named,
+    names,
+    naming,
+    questioned,
+    without_fillers,
+)
 from nacre.retrieval.phrases import as_written, cited, quoted
 from nacre.retrieval.relevance import LEAST_CHUNKS, Signs, content, relevance
 from nacre.store.arm import Arm
 from nacre.store.calibration import Known
 from nacre.store.encoder import Encoder
 from nacre.store.filters import Filter
-from nacre.store.protocol import KeywordIndex, Store
+from nacre.store.protocol import KeywordIndex, Store, View
 from nacre.store.records import PUBLIC
 from nacre.text.language import language_of
 
 _AGAIN_S = 0.01  # until the vectors and the embedder that a search has seen belong together
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A search: the same for both arms."""
+
+    query: str
+    wording: str  # the same as its words are looked for
+    vector: NDArray[np.float32] | None
+    most: int
+    where: Filter
+    arms: Sequence[str]
+    limited: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the arms say, and their scores together."""
+
+    words: Arm
+    reach: float  # what a chunk would score that says all words
+    meaning: Meaning
+    coverage: float
+    scores: Mapping[int, float]
 
 
 class Searcher:
@@ -30,13 +70,23 @@ class Searcher:
         self.encoder = encoder
 
     def search(
-        self, query: str, k: int, principals: tuple[str, ...] | None, where: Filter, arms: Sequence[str]
+        self,
+        query: str,
+        k: int,
+        principals: tuple[str, ...] | None,
+        where: Filter,
+        arms: Sequence[str],
+        about: str = "",
     ) -> list[Hit]:
-        """Find passages; once more where the base was given another embedder in between."""
+        """Find passages; once more where the base was given another embedder in between.
+
+        Args:
+            about: the whole of what is asked, where the query is a part of it.
+        """
         while True:
             turn = self.store.turn
             encoder = self.encoder() if "vectors" in arms else None
-            hits = self._search(query, k, principals, where, arms, encoder, turn)
+            hits = self._search(query, k, principals, where, arms, encoder, turn, about or query)
             if hits is not None:
                 return hits
             time.sleep(_AGAIN_S)
@@ -61,37 +111,77 @@ class Searcher:
         arms: Sequence[str],
         encoder: Encoder | None,
         turn: int,
+        about: str,
     ) -> list[Hit] | None:
-        most = max(CANDIDATES, k)
-        vector = encoder.query(query) if encoder else None
-        words, meaning, coverage = Arm({}), Meaning(), 1.0
+        asked = _Asked(query, query, encoder.query(query) if encoder else None, max(CANDIDATES, k), where, arms)
         with self.store.view() as view:
             if encoder and view.turn != turn:
                 return None
             groups = self.store.catalog.audiences()
             visible = audiences(groups, principals)
-            limited = sorted(visible) if len(groups) > 1 else None
-            if "words" in arms:
-                words = view.words.search(query, most, limited, where)
-                for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
-                    phrased = view.words.search(phrase, most, limited, where).scores
-                    words = _completed(view.words, words, query, phrased)
-            if encoder and vector is not None and view.vectors:
-                known = Known(self.store.catalog, encoder)
-                also = list(words.scores)
-                meaning = find_meaning(view.vectors, query, vector, known, most, limited, where, also)
-                words = _completed(view.words, words, query, meaning.arm.scores)
-                coverage = known.coverage(query)
-            weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
-            reach = view.words.reach(query)
-            scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign, reach)
-            if "words" in arms and meaning.arm.scores:
-                scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
-        phrases = quoted(query)
-        hits = self._hits(ranked(scores), max(k, CANDIDATES) if phrases else 2 * k, visible, where)
+            asked = replace(asked, limited=sorted(visible) if len(groups) > 1 else None)
+            known = Known(self.store.catalog, encoder) if encoder else None
+            found = self._found(view, asked, known)
+            phrases = quoted(query)
+            most = max(k, CANDIDATES) if phrases else 2 * k
+            hits = self._hits(ranked(found.scores), max(most, FIRST) if "words" in arms else most, visible, where)
+            if "words" in arms and (documents := self._named(view, asked, hits[:FIRST], about, visible)):
+                asked = replace(asked, wording=without_fillers(query))
+                found = self._found(view, asked, known, self._within(view, asked, documents))
+                hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
+        hits = hits[:most]
         hits = cited(hits) if len(arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
-        return _judged(view.words, query, hits, words, reach, meaning, coverage) if "words" in arms else hits
+        return _judged(view.words, asked, hits, found) if "words" in arms else hits
+
+    def _found(self, view: View, asked: _Asked, known: Known | None, also: Collection[int] = ()) -> _Found:
+        """What both arms say of their candidates and of some other chunks."""
+        query, where, words, meaning, coverage = asked.query, asked.where, Arm({}), Meaning(), 1.0
+        if "words" in asked.arms:
+            words = view.words.search(asked.wording, asked.most, asked.limited, where)
+            for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
+                phrased = view.words.search(phrase, asked.most, asked.limited, where).scores
+                words = _completed(view.words, words, asked.wording, phrased)
+            words = _completed(view.words, words, asked.wording, also)
+        if known and asked.vector is not None and view.vectors:
+            among = [*words.scores, *also]
+            meaning = find_meaning(view.vectors, query, asked.vector, known, asked.most, asked.limited, where, among)
+            words = _completed(view.words, words, asked.wording, meaning.arm.scores)
+            coverage = known.coverage(query)
+        weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
+        reach = view.words.reach(asked.wording)
+        scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign, reach)
+        if "words" in asked.arms and meaning.arm.scores:
+            scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
+        return _Found(words, reach, meaning, coverage, scores)
+
+    def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], about: str, visible: set[int]) -> dict[int, float]:
+        """The documents that a question names, and how far; empty where none of them is long."""
+        said, known, by = questioned(about), names(hits), list[str]()
+        chunks = self.store.catalog.chunks
+        for word, documents in naming(said, known).items():
+            if not any(len(chunks(document)) >= LONG for document in documents):
+                continue
+            scores = view.words.search(word, SAMPLE, asked.limited, asked.where).scores
+            sample = self._hits(ranked(scores), SAMPLE, visible, asked.where)
+            if is_name(word, sample):
+                by.append(word)
+                known |= names(sample)
+        return named(said, known, by)
+
+    def _within(self, view: View, asked: _Asked, documents: Mapping[int, float]) -> list[int]:
+        """The best chunks of the documents that are named best."""
+        found: list[int] = []
+        for document in sorted(documents, key=lambda one: (-documents[one], one))[:MOST]:
+            head = self.store.catalog.find(document)
+            if head is None or not head.uri.startswith(asked.where.uri_prefix):
+                continue
+            where = replace(asked.where, uri_prefix=head.uri)
+            found += view.words.search(asked.wording, asked.most, asked.limited, where).scores
+            if asked.vector is not None and view.vectors:
+                vector = towards(view.vectors, asked.query, asked.vector)
+                found += [number for number, _ in view.vectors.search(vector, asked.most, asked.limited, where)]
+        return found
 
     def _hits(self, ranked: Sequence[tuple[int, float]], k: int, visible: set[int], where: Filter) -> list[Hit]:
         """The first k that are still there and still visible: the truth has the last word, not an index."""
@@ -125,10 +215,10 @@ def _completed(index: KeywordIndex, words: Arm, query: str, others: Collection[i
     return replace(words, scores={**words.scores, **more.scores})
 
 
-def _judged(
-    index: KeywordIndex, query: str, hits: list[Hit], words: Arm, reach: float, meaning: Meaning, coverage: float
-) -> list[Hit]:
+def _judged(index: KeywordIndex, asked: _Asked, hits: list[Hit], found: _Found) -> list[Hit]:
     """The hits with their relevance."""
+    query = asked.query
+    words, meaning, coverage = found.words, found.meaning, found.coverage
     wanted = content(query)
     if not hits or not wanted or len(index) < LEAST_CHUNKS:
         return hits
@@ -144,7 +234,7 @@ def _judged(
             continue
         nearness = understood * meaning.arm.standard(number)
         signs = Signs(
-            reached=0.0 if foreign else words.scores.get(number, 0.0) / reach,
+            reached=0.0 if foreign else words.scores.get(number, 0.0) / found.reach,
             said=0.0 if foreign else said.get(number, 0.0),
             nearness=0.0 if foreign else nearness,
             coverage=understood,

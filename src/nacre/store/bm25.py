@@ -26,6 +26,7 @@ which with 的 了 是 在 和 与 有 为 被 之 于 及 或 以 也 就 都 �
 呢 多少 几 怎么 怎样 如何 为什么 请问
 """
 _HALF = frozenset(_FUNCTION_WORDS.split())
+_FISCAL = re.compile(r"\b[FC]Y ?['’]?((?:19|20)?\d\d)(?!\d)", re.IGNORECASE)
 
 
 def terms(text: str) -> list[str]:
@@ -47,7 +48,20 @@ def query_weights(query: str) -> dict[str, float]:
     """The terms of a query, and how much each counts. A character counts alone where the query has it as a word."""
     found = _words_and_pairs(query, _runs(query))
     counts = Counter([*found, *(one for word in found if (one := alone(word)) != word)])
+    for year in _FISCAL.finditer(query):  # what "FY" stands by is a year, and rare though it is it tells nothing
+        counts.subtract(words(year.group())[1:])
+    counts = +counts + Counter({year: 1 for year in fiscal_years(query) if counts[year] < 1})
     return {word: n * (0.5 if word in _HALF else 1.0) for word, n in list(counts.items())[:WORDS_AT_MOST]}
+
+
+def fiscal_years(query: str) -> list[str]:
+    """The years that a query names as those who write reports do, as everybody writes them.
+
+    Example:
+        >>> fiscal_years("Sales of FY22 and FY 2021")
+        ['2022', '2021']
+    """
+    return [year if len(year) == 4 else f"20{year}" for year in _FISCAL.findall(query)]
 
 
 def alone(word: str) -> str:
