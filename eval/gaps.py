@@ -133,7 +133,7 @@ def _apart(asked: Sequence[str], encoder: Encoder) -> NDArray[np.float32]:
     """
     shared = {language: encoder.documents(list(texts)).mean(axis=0) for language, texts in UNRELATED.items()}
     vectors = encoder.documents(asked) - np.stack([shared[language_of(question)] for question in asked])
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
 
 
 def _alike(one: int, other: int, said: Sequence[frozenset[str]], vectors: NDArray[np.float32] | None) -> bool:

@@ -42,7 +42,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, act: Call
     monkeypatch.setattr(owner, name, step)
 
 
-@pytest.mark.parametrize("step", ["reach", "said"])
+@pytest.mark.parametrize("step", ["said"])  # what is read before it, a writer waits for
 def test_a_commit_between_two_reads_of_the_words_changes_nothing(
     base: KnowledgeBase, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

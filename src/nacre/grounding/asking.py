@@ -191,8 +191,8 @@ def _first_difference(
     """The words in which two sentences differ first, with the noun of the question that stands beside them; None where
     it is the answer, or stands beside no such noun.
     """
-    said = [[word for word, *_ in run] for run in tokens]
-    changes = (op for op in difflib.SequenceMatcher(None, *said, autojunk=False).get_opcodes() if op[0] != "equal")
+    one, other = ([word for word, *_ in run] for run in tokens)
+    changes = (op for op in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes() if op[0] != "equal")
     spans = next(((op[1:3], op[3:5]) for op in changes if op[0] == "replace"), None)
     if spans is None:
         return None

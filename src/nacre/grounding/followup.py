@@ -234,8 +234,8 @@ def _replaced(bare: str, earlier: str, answer: str) -> str:
             f"{earlier[: found.start()]}{bare}{earlier[found.end() :]}" if found else f"{_END.sub('', earlier)} {bare}?"
         )
     if bare == name and re.fullmatch(rf"(?:[\w-]+ ){{0,2}}{_PLURAL}", name):  # "and invoices?"
-        subject = next((found for pattern in _SUBJECTS if (found := pattern.search(earlier))), None)
-        return f"{earlier[: subject.start(1)]}{name}{earlier[subject.end(1) :]}" if subject else ""
+        told = next((found for pattern in _SUBJECTS if (found := pattern.search(earlier))), None)
+        return f"{earlier[: told.start(1)]}{name}{earlier[told.end(1) :]}" if told else ""
     if _HAN.search(bare) and not IDENTIFIER.search(earlier) and not _key(answer) and (nouns := _nouns(earlier)):
         subject = _subject(earlier)
         return earlier.replace(subject if subject in earlier else min(nouns, key=earlier.find), bare, 1)
@@ -351,8 +351,8 @@ def _subject(earlier: str) -> str:
             return subject
         return next((term for term in content(earlier) if len(term) > 1), "")
     noun = re.search(r"\b(?:the|an?|my|our|your|this)\s+((?:[\w-]+\s+){0,2}[\w-]+)", earlier, re.IGNORECASE)
-    said = noun[1] if noun else re.sub(r"^\W*how\s+\w+", "", earlier, flags=re.IGNORECASE)
-    terms = re.findall(r"[^\W_][\w'-]*", said)
+    phrase = noun[1] if noun else re.sub(r"^\W*how\s+\w+", "", earlier, flags=re.IGNORECASE)
+    terms = re.findall(r"[^\W_][\w'-]*", phrase)
     kept = list(itertools.takewhile(content, itertools.dropwhile(lambda term: not content(term), terms)))
     return " ".join(kept[:_PHRASE])
 
