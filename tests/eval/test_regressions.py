@@ -61,7 +61,7 @@ def beir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_arm_of_the_hybrid_dropped(beir: Path, tmp_path: Path) -> None:
     whole = evaluate_retrieval(beir, kb=tmp_path / "kb")
-    assert "ndcg@10" in lost(whole, evaluate_retrieval(beir, kb=tmp_path / "kb", arms=("vectors",)))
+    assert lost(whole, evaluate_retrieval(beir, kb=tmp_path / "kb", arms=("vectors",)))
 
 
 def test_k_halved(beir: Path, tmp_path: Path) -> None:

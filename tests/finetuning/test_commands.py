@@ -130,7 +130,7 @@ def test_bad_input_is_one_line_with_what_to_do(
         "train", "--base", "nowhere/at/all", "--out", out, "--data", good, status=2
     )
     assert "no form 'letters'" in run("data", "--kb", kb, "--out", out, "--form", "letters", status=2)
-    assert "--kb FOLDER, or --import" in run("data", "--out", out, status=2)
+    assert "--kb PLACE, or --import" in run("data", "--out", out, status=2)
     for option, value in (("--minutes", 0), ("--rate", 0), ("--minutes", "inf")):
         assert f"{option} is {float(value)}; give a number above 0" in run(*train, good, option, value, status=2)
     assert "no object of JSON). Make some" in run(*train, write_rows([1, 2], "n.jsonl"), status=2)
