@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from functools import cache, partial
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -53,19 +54,28 @@ class Runner(Protocol):
         """What reads documents until the end of the context."""
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> Vectors:
-        """Have some texts embedded; others begin at once, this machine when it is asked for the vectors."""
+        """Begin to embed some texts; what is returned waits for their vectors."""
+
+    def close(self) -> None:
+        """Wait for what was begun."""
 
 
 class Here(Runner):
-    """This machine: worker processes parse, and this one embeds."""
+    """This machine: worker processes parse, and a thread of this one embeds while documents are cut and stored."""
 
     width = 1
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nacre-embed")
 
     def parsers(self, options: Options) -> AbstractContextManager[Parsers]:
         return ParserPool(options=options)
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> Vectors:
-        return partial(encoder.documents, texts)
+        return self._thread.submit(encoder.documents, texts).result
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
 
 
 def runner_of(workers: str | None) -> Runner:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -86,8 +87,7 @@ class Syncer:
         runner: Runner | None = None,
     ) -> None:
         self.store = store
-        self.catalog = store.catalog
-        self.session = session
+        self.catalog, self.session = store.catalog, session
         self.encoder = encoder
         self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
@@ -129,6 +129,7 @@ class Syncer:
             self._cut_anew()
             self.session.drop_kept_vectors()
         finally:
+            self.runner.close()
             self.session.publish()
         with self.store.view() as view:
             if self.encoder and view.vectors:
@@ -192,7 +193,8 @@ class Syncer:
         if not (leaving := self._moving.get(digest)):
             return False
         state = leaving.pop()
-        title = job.item.title or (_stem(job.item.uri) if state.title == _stem(state.uri) else state.title)
+        stem, left = (PurePosixPath(_name(uri)).stem for uri in (job.item.uri, state.uri))
+        title = job.item.title or (stem if state.title == left else state.title)
         # Who could not see a document before may not see it because it was moved.
         audience = job.audience or state.audience
         self.session.refile(state.id, uri=job.item.uri, **job.facts, audience=audience, title=title)
@@ -325,10 +327,12 @@ class Syncer:
         known = self.catalog.vectors_of(list(texts))  # now: to store what is `before` may take some out
         coming = {digest for part, _ in before.parts for digest in part} if before else ()
         new = [digest for digest in texts if digest not in known and digest not in coming]
-        step = self._at_once if len(new) > 2 * self._at_once else max(1, len(new))  # a large document: bit by bit
-        parts = [new[at : at + step] for at in range(0, len(new), step)]
-        embed = self.runner.embed
-        return _Sent(cut, known, [(part, embed(encoder, [texts[one] for one in part])) for part in parts])
+        embed = partial(self.runner.embed, encoder)
+        if len(new) <= 2 * self._at_once:
+            return _Sent(cut, known, [(new, embed([texts[one] for one in new]))] if new else [])
+        # A large document: each part is begun when the one before is kept, so that an interruption costs nothing twice.
+        parts = [new[at : at + self._at_once] for at in range(0, len(new), self._at_once)]
+        return _Sent(cut, known, [(part, lambda part=part: embed([texts[one] for one in part])()) for part in parts])
 
     def _vectors(self, sent: _Sent) -> dict[bytes, bytes]:
         """The vectors of documents that were sent, by the hash of the text."""
@@ -382,10 +386,6 @@ def _parse(
 
 def _name(uri: str) -> str:
     return PurePosixPath(unquote(urlsplit(uri).path)).name or uri
-
-
-def _stem(uri: str) -> str:
-    return PurePosixPath(_name(uri)).stem
 
 
 def _ahead(
