@@ -60,6 +60,11 @@ class Runner(Protocol):
         """Wait for what was begun."""
 
 
+def later(runner: Runner, encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """The same, begun only when it is waited for."""
+    return lambda: runner.embed(encoder, texts)()
+
+
 class Here(Runner):
     """This machine: worker processes parse, and a thread of this one embeds while documents are cut and stored."""
 
@@ -120,6 +125,9 @@ class OnRay(Runner, Parsers):
         if isinstance(told, str):
             raise ParseError(told, uri=name)
         return from_data(told)
+
+    def close(self) -> None:
+        """What was begun is Ray's."""
 
     def embed(self, encoder: Encoder, texts: Sequence[str]) -> Vectors:
         if not encoder.identity.get("named", True):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from hashlib import blake2b
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -21,7 +20,7 @@ from nacre.errors import NacreError, ParseError
 from nacre.ingest.archives import archive_of, may_be_archive, unpacked
 from nacre.ingest.ledger import Listing, Permissions, find_gone, list_sources
 from nacre.ingest.report import Progress, SyncReport
-from nacre.ingest.runner import Here, NoWorkersError, Parsers, Runner, Vectors
+from nacre.ingest.runner import Here, NoWorkersError, Parsers, Runner, Vectors, later
 from nacre.ingest.source import Item, Source, Unreachable
 from nacre.store.calibration import calibrate, languages
 from nacre.store.encoder import Encoder, PlainTokeniser
@@ -327,12 +326,11 @@ class Syncer:
         known = self.catalog.vectors_of(list(texts))  # now: to store what is `before` may take some out
         coming = {digest for part, _ in before.parts for digest in part} if before else ()
         new = [digest for digest in texts if digest not in known and digest not in coming]
-        embed = partial(self.runner.embed, encoder)
         if len(new) <= 2 * self._at_once:
-            return _Sent(cut, known, [(new, embed([texts[one] for one in new]))] if new else [])
+            return _Sent(cut, known, [(new, self.runner.embed(encoder, [texts[one] for one in new]))] if new else [])
         # A large document: each part is begun when the one before is kept, so that an interruption costs nothing twice.
         parts = [new[at : at + self._at_once] for at in range(0, len(new), self._at_once)]
-        return _Sent(cut, known, [(part, lambda part=part: embed([texts[one] for one in part])()) for part in parts])
+        return _Sent(cut, known, [(part, later(self.runner, encoder, [texts[one] for one in part])) for part in parts])
 
     def _vectors(self, sent: _Sent) -> dict[bytes, bytes]:
         """The vectors of documents that were sent, by the hash of the text."""
