@@ -59,6 +59,8 @@ def opened(name: str, write: Callable[[Path], None], read: Callable[[Path], Thin
     place = kept(name, write)
     try:
         return read(place)
+    except (ImportError, MemoryError):  # what is kept is whole
+        raise
     except Exception as error:  # each library that reads has its own
         _log.warning(
             tr(

@@ -71,3 +71,20 @@ def test_another_sample_or_other_pieces_are_another_graph(tmp_path, monkeypatch)
     other = variant()
     monkeypatch.setattr(e5, "_SAMPLE", ("query: another",))
     assert len({before, other, variant()}) == 3
+
+
+@pytest.mark.parametrize("error", [ImportError, MemoryError])
+def test_what_cannot_be_read_for_want_of_a_library_or_memory_is_kept(tmp_path, monkeypatch, error):
+    monkeypatch.setenv("NACRE_CACHE", str(tmp_path / "cache"))
+    made: list[Path] = []
+
+    def write(draft: Path) -> None:
+        made.append(draft)
+        draft.write_text("whole")
+
+    def read(place: Path) -> str:
+        raise error
+
+    with pytest.raises(error):
+        opened("things/one", write, read)
+    assert opened("things/one", write, Path.read_text) == "whole" and len(made) == 1
