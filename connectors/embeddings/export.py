@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nacre.connectors.embeddings.graph import Precision
 
-_FORMAT = "5"  # count up whenever the graphs change
+_FORMAT = "6"  # count up whenever the graphs change
 _MODEL = "model.onnx"
 _CPU = Path("/proc/cpuinfo")
 _SMALL = 4096  # bytes; smaller constants stay in the graph

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nacre.connectors.embeddings.checkpoint import Checkpoint, read_checkpoint
 from nacre.connectors.embeddings.coverage import Coverage
 from nacre.connectors.embeddings.export import Choice, choose_precision, exported
-from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder
+from nacre.connectors.embeddings.onnx_encoder import OnnxEncoder, in_parallel
 from nacre.connectors.embeddings.prefixes import PrefixedEncoder, prefixes_for
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class LocalEncoder(PrefixedEncoder):
         whole = "_tokenizer" in vars(self) or not self._pieces or self._pieces.parts(texts) > _FEW
         if self._pieces and not whole:
             return self._pieces.encode(texts, window is not None, window)
-        found: list[Any] = [self._tokenizer.encode(text, add_special_tokens=False) for text in texts]
+        found: list[Any] = in_parallel(lambda text: self._tokenizer.encode(text, add_special_tokens=False), texts)
         return found if window is None else [self._framed(one, window) for one in found]
 
     def _framed(self, found: Any, window: int) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nacre.connectors.embeddings.checkpoint import Architecture, Checkpoint
 
 _SHORT = 1024  # tokens; scores of attention of all with all in a longer window would take gigabytes
+_GELU_BELOW = 0.1701  # how far it goes below zero
 _ACTIVATIONS = {"gelu": "none", **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), "tanh")}
 
 
@@ -95,9 +96,8 @@ def _embed(graph: Graph, shape: Architecture, tensors: NamedTensors, inputs: lis
 
 def _embed_packed(graph: Graph, rows: str, positions: Array, norm: str, bias: str, shape: Architecture) -> str:
     """Words and places added and normed; the fused operator wants the words as floats."""
-    x = graph.node("Squeeze", rows, graph.axes(0))
     begin, end = graph.axes(0), graph.node("Shape", "input_ids", start=1)
-    x = graph.node("Add", x, graph.node("Slice", graph.constant("positions", positions), begin, end, graph.axes(0)))
+    x = graph.node("Add", rows, graph.node("Slice", graph.constant("positions", positions), begin, end, graph.axes(0)))
     return graph.node("LayerNormalization", x, norm, bias, axis=-1, epsilon=shape.epsilon)
 
 
@@ -108,7 +108,7 @@ def _layer(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str, x:
         raise UnsupportedCheckpointError(f"activation {shape.activation}")
     inner = graph.linear(x, up, tensors(up + ".weight"), tensors(up + ".bias"))
     inner = graph.node("Gelu", inner, approximate=_ACTIVATIONS[shape.activation])
-    return _add_and_norm(graph, shape, tensors, x, inner, at + "output.")
+    return _add_and_norm(graph, shape, tensors, x, inner, at + "output.", _GELU_BELOW)
 
 
 def _attention(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str, x: str) -> str:
@@ -138,10 +138,12 @@ def _attention(graph: Graph, shape: Architecture, tensors: NamedTensors, at: str
     return graph.node("Reshape", joined, graph.constant("joined", np.array([0, shape.width], np.int64)))
 
 
-def _add_and_norm(graph: Graph, shape: Architecture, tensors: NamedTensors, x: str, inner: str, at: str) -> str:
+def _add_and_norm(
+    graph: Graph, shape: Architecture, tensors: NamedTensors, x: str, inner: str, at: str, below: float | None = None
+) -> str:
     # Add and LayerNormalization: onnxruntime's fused SkipLayerNormalization is six times slower on a CPU.
     dense, norm = at + "dense", at + "LayerNorm"
-    y = graph.linear(inner, dense, tensors(dense + ".weight"), tensors(dense + ".bias"))
+    y = graph.linear(inner, dense, tensors(dense + ".weight"), tensors(dense + ".bias"), below=below)
     scale = graph.constant(norm, tensors(norm + ".weight"))
     bias = graph.constant(norm + ".bias", tensors(norm + ".bias"))
     return graph.node("LayerNormalization", graph.node("Add", x, y), scale, bias, axis=-1, epsilon=shape.epsilon)

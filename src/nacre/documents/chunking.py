@@ -13,6 +13,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from typing import Protocol
 
@@ -28,6 +29,7 @@ _CONTEXT_LIMIT = 64  # tokens for title and heading path
 # What may be cut off, as a part of a full chunk, and at which boundaries: a section may be short, a paragraph should
 # not be, but before it is torn it may. In this order, the first that can be done.
 _TIERS = ((8, HEADING), (2, BLOCK), (6, BLOCK), (2, SENTENCE), (8, SENTENCE))
+_SEAM = 8  # tokens that a text may have more when it is read with its context
 _MARKUP = 8  # letters that may stand around a title in front matter: "title:"
 _PIECE = 50_000  # characters tokenised at once: a tokeniser takes half a kilobyte for each
 _NAME = 2_000  # characters of a title or a heading: more than a context may hold, and every chunk below it bears it
@@ -127,8 +129,6 @@ class _Chunker:
         self.heading_starts = [block.start for block in self.headings]
         self.parents = _parents(self.headings)
         self.tokens = token_starts(text, tokeniser)
-        self.boundaries = self._boundaries()
-        self.places = [boundary.at for boundary in self.boundaries]
 
     def chunks(self) -> Iterator[Chunk]:
         waiting = self._runs()[::-1]
@@ -162,8 +162,11 @@ class _Chunker:
         return bisect_left(self.tokens, at)
 
     def _fits(self, made: Chunk) -> bool:
-        if self._before(made.end) - self._before(made.start) > self.limit:
+        size = self._before(made.end) - self._before(made.start)
+        if size > self.limit:
             return False
+        if size + self.tokeniser.count_tokens(made.context) + _SEAM <= self.limit:  # most chunks of short documents
+            return True
         whole = f"{made.context}\n{self.text[made.start : made.end]}"
         return self.tokeniser.count_tokens(whole) <= self.limit or made.end - made.start <= 1
 
@@ -173,7 +176,7 @@ class _Chunker:
         """The best place to cut a chunk that is too long."""
         start, end = made.start, made.end
         room = max(8, self.limit - self.tokeniser.count_tokens(made.context))
-        known = self.boundaries[bisect_left(self.places, start + 1) : bisect_left(self.places, end)]
+        known = self._boundaries[bisect_left(self._places, start + 1) : bisect_left(self._places, end)]
         for part, weakest in _TIERS:
             found = self._best(known, made, room, part, weakest)
             if found is not None:
@@ -223,6 +226,11 @@ class _Chunker:
         rank = int.from_bytes(blake2b(near.encode("utf-8", "replace"), digest_size=6).digest(), "big")
         return _Boundary(at, strength, rank, self._before(at))
 
+    @cached_property
+    def _places(self) -> list[int]:
+        return [boundary.at for boundary in self._boundaries]
+
+    @cached_property
     def _boundaries(self) -> list[_Boundary]:
         found: dict[int, int] = {}
         after_heading, last = False, 0

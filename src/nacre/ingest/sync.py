@@ -40,6 +40,7 @@ from nacre.text.language import tr
 from nacre.text.titles import telling_name
 
 _BATCH = 128  # chunks that are embedded together
+_FIRST = 16  # of them while nothing is being embedded yet
 _AHEAD = 4  # documents read and parsed ahead, for each worker
 _COMMIT_SECONDS = 30.0  # how often a long sync shows its work to searches
 
@@ -268,7 +269,8 @@ class Syncer:
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
         self._cut_ones.append((known, document, [_record(document.text, one) for one in chunks]))
-        if sum(len(chunks) for _, _, chunks in self._cut_ones) >= self._at_once:
+        most = self._at_once if self._sent else min(_FIRST, self._at_once)
+        if sum(len(chunks) for _, _, chunks in self._cut_ones) >= most:
             self._send()
 
     def _cut_anew(self) -> None:

@@ -130,7 +130,7 @@ class Known:
 
 @functools.lru_cache(maxsize=4)
 def _anything(encoder: Encoder, language: Language) -> NDArray[np.float32]:
-    mean: NDArray[np.float32] = np.mean([encoder.query(text) for text in UNRELATED[language]], axis=0)
+    mean: NDArray[np.float32] = encoder.queries(UNRELATED[language]).mean(axis=0)
     return mean
 
 
@@ -165,8 +165,8 @@ def _scatter(encoder: Encoder, catalog: DocumentStore, index: VectorIndex) -> fl
     found = []
     for texts in UNRELATED.values():
         if (told := encoder.coverage(texts[0])) is None or told >= 0.5:
-            passages = encoder.documents(texts)
-            found += [float(np.delete(passages @ encoder.query(text), n).std()) for n, text in enumerate(texts)]
+            cosines = encoder.queries(texts) @ encoder.documents(texts).T
+            found += [float(np.delete(row, n).std()) for n, row in enumerate(cosines)]
     return round(float(np.mean(found)), 5) if found else 0.0
 
 

@@ -91,6 +91,13 @@ class Encoder:
         matrix = self._checked([self.embeddings.embed_query(self.fitting(text))], 1)
         return np.asarray(matrix[0], np.float32)
 
+    def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed questions, beside each other where the embedder can; shape (len(texts), dim), rows of length 1."""
+        together = getattr(self.embeddings, "encode_queries", None)
+        if together is None:
+            return np.array([self.query(text) for text in texts], np.float32)
+        return self._checked(together([self.fitting(text) for text in texts]), len(texts))
+
     def _checked(self, vectors: Any, count: int) -> NDArray[np.float32]:
         name = self.identity["id"]
         try:
@@ -145,11 +152,17 @@ def _whole(spans: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int
     """
     found: list[tuple[int, int]] = []
     at = 0
-    for start, end in spans:
-        found += _pieces(at, start)[:-1]
-        found += _pieces(start, end) or [(start, end)]
+    for span in [*spans, (length, length)]:
+        start, end = span
+        if start - at > _LONGEST_TOKEN:
+            found += _pieces(at, start)[:-1]
+        if end - start > _LONGEST_TOKEN:
+            found += _pieces(start, end)
+        else:
+            found.append(span)
         at = max(at, end)
-    return found + _pieces(at, length)[:-1]
+    found.pop()  # the end
+    return found
 
 
 def _pieces(start: int, end: int) -> list[tuple[int, int]]:

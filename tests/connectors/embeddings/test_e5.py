@@ -56,7 +56,7 @@ def test_8_bits_turn_little(embedder) -> None:
     assert (exact * embedder.encode_documents(texts)).sum(axis=1).min() > 0.998
 
 
-def test_loud_channels_would_cost_as_much_again(embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loud_channels_and_steps_for_nothing_would_cost_more(embedder, monkeypatch: pytest.MonkeyPatch) -> None:
     exact = load_embedder(precision="fp32").encode_documents(TEXTS)  # type: ignore[attr-defined]
 
     def loss(graph: object) -> float:
@@ -69,6 +69,9 @@ def test_loud_channels_would_cost_as_much_again(embedder, monkeypatch: pytest.Mo
     flat = {name: np.ones_like(span) for name, span in spans.items()}
     monkeypatch.setattr(transformer, "_spans", lambda checkpoint: flat)
     assert calibrated < 0.7 * loss(embedder._graph("int8"))
+    monkeypatch.setattr(transformer, "_spans", lambda checkpoint: spans)
+    monkeypatch.setattr(transformer, "_GELU_BELOW", None)  # half of the steps for what the activation never gives
+    assert calibrated < 0.95 * loss(embedder._graph("int8"))
 
 
 def test_identity_names_the_file_the_prefixes_and_the_window(embedder) -> None:
