@@ -22,7 +22,7 @@ from nacre.ingest.ledger import Listing, Permissions, find_gone, list_sources
 from nacre.ingest.report import Progress, SyncReport
 from nacre.ingest.runner import Here, NoWorkersError, Parsers, Runner, Vectors, later
 from nacre.ingest.source import Item, Source, Unreachable
-from nacre.store.calibration import calibrate, languages
+from nacre.store.calibration import calibrate, languages, measured, scatter
 from nacre.store.encoder import Encoder, PlainTokeniser
 from nacre.store.protocol import Store, WriteSession
 from nacre.store.records import (
@@ -87,8 +87,7 @@ class Syncer:
         runner: Runner | None = None,
     ) -> None:
         self.store = store
-        self.catalog, self.session = store.catalog, session
-        self.encoder = encoder
+        self.catalog, self.session, self.encoder = store.catalog, session, encoder
         self.tokeniser = encoder or PlainTokeniser()
         self.on_progress = on_progress
         self.options = options or Options()
@@ -210,6 +209,8 @@ class Syncer:
             parsers = stack.enter_context(self.runner.parsers(self.options))
             threads = ThreadPoolExecutor(parsers.workers, thread_name_prefix="nacre-read")
             stack.callback(threads.shutdown, wait=True, cancel_futures=True)
+            if self.encoder and not measured(self.catalog, self.encoder):
+                threads.submit(scatter, self.encoder)  # now, while nothing is embedded yet
             for job, future in _ahead(threads, lambda job: self._read(job, parsers), jobs, parsers.workers * _AHEAD):
                 try:
                     read = future.result()
@@ -269,8 +270,7 @@ class Syncer:
         if len(chunks) > _BATCH:  # the small ones before it do not wait for it
             self._flush()
         self._cut_ones.append((known, document, [_record(document.text, one) for one in chunks]))
-        most = self._at_once if self._sent else min(_FIRST, self._at_once)
-        if sum(len(chunks) for _, _, chunks in self._cut_ones) >= most:
+        if sum(len(chunks) for _, _, chunks in self._cut_ones) >= (self._at_once if self._sent else _FIRST):
             self._send()
 
     def _cut_anew(self) -> None:

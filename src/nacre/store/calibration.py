@@ -75,7 +75,8 @@ def calibrate(catalog: DocumentStore, session: WriteSession, index: VectorIndex,
         encoder: the embedder; one that tells its coverage is not measured.
     """
     if catalog.meta(_DEVIATION) is None:
-        session.remember(_DEVIATION, json.dumps(_scatter(encoder, catalog, index)))
+        named = encoder.identity.get("named", True)
+        session.remember(_DEVIATION, json.dumps(scatter(encoder) if named else _scatter_within(catalog, index)))
     kept = json.loads(catalog.meta(_KEY) or "{}")
     if encoder.coverage("") is not None or len(index) < max(_LEAST_CHUNKS, 1.5 * kept.get("chunks", 0)):
         return
@@ -153,21 +154,28 @@ def languages(catalog: DocumentStore, encoder: Encoder | None) -> list[dict[str,
     ]
 
 
-def _scatter(encoder: Encoder, catalog: DocumentStore, index: VectorIndex) -> float:
-    """The deviation of an embedder's cosines, in the languages that it understands. One that was given as an object may
-    cost or count; the base's own vectors have to tell its.
-    """
-    if not encoder.identity.get("named", True):
-        there = index.vectors([number for number, _ in catalog.sample(_LOOKED_AT)])
-        vectors = np.array(list(there.values()))
-        pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)] if len(vectors) > 2 else vectors
-        return round(float(pairs.std()), 5) if len(pairs) else 0.0
+def measured(catalog: DocumentStore, encoder: Encoder) -> bool:
+    """Whether nothing is left to measure that the embedder alone can tell."""
+    return catalog.meta(_DEVIATION) is not None or not encoder.identity.get("named", True)
+
+
+@functools.lru_cache(maxsize=4)
+def scatter(encoder: Encoder) -> float:
+    """The deviation of an embedder's cosines, in the languages that it understands."""
     found = []
     for texts in UNRELATED.values():
         if (told := encoder.coverage(texts[0])) is None or told >= 0.5:
             cosines = encoder.queries(texts) @ encoder.documents(texts).T
             found += [float(np.delete(row, n).std()) for n, row in enumerate(cosines)]
     return round(float(np.mean(found)), 5) if found else 0.0
+
+
+def _scatter_within(catalog: DocumentStore, index: VectorIndex) -> float:
+    """The same by the base's own vectors: an embedder that was given as an object may cost or count."""
+    there = index.vectors([number for number, _ in catalog.sample(_LOOKED_AT)])
+    vectors = np.array(list(there.values()))
+    pairs = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)] if len(vectors) > 2 else vectors
+    return round(float(pairs.std()), 5) if len(pairs) else 0.0
 
 
 def _stands_out(index: VectorIndex, encoder: Encoder, number: int, text: str) -> float:
