@@ -95,7 +95,7 @@ def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
                     yield run[0], at
                 run = _PARTICLE.sub("", run)
             yield from ((run[i : i + 2], at + i) for i in range(max(1, len(run) - 1)))
-        elif run.isascii() and run.isalnum():  # most of English, the short way
+        elif run.isascii() and run.isalpha():  # most of English, the short way
             yield stem(run.casefold()), at
         else:
             yield from ((term, at) for term in _latin(run.casefold()))
