@@ -4,8 +4,8 @@
 
 tau_knowledge: the share of the documents that a case needs among those of 30 hits, in one call of `search` with the
 whole case. financebench: whether a page with the evidence is among ten hits over 25 reports. The bases are kept under
-.bench/cases, since the reports take long to index. The weights were chosen with all cases of the first set in view;
-every second one, as in bench/retrieval.py, stands beside as held_out.
+.bench/cases, since the reports take long to index. The weights were chosen with all cases of the first set in view,
+that of overviews on the half that is not held_out: every second one, as in bench/retrieval.py, stands beside.
 """
 
 from __future__ import annotations

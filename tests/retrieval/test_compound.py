@@ -36,8 +36,44 @@ def test_a_long_text_brings_many_documents_and_those_that_it_names() -> None:
     others = [replace(hit(20 + n, 2.0), document_id=2 + n, title=f"Page {n}") for n in range(4)]
     named = replace(hit(30, 1.5), document_id=9, title="Blue Crane Account: at a glance")
     hits = search_in_parts(lambda said, k: [*crowd, *others, named][:k], text, 4)
-    assert [h.document_id for h in hits][:3] == [1, 9, 1]
+    assert [h.document_id for h in hits][:3] == [9, 1, 1]
     assert len({h.document_id for h in search_in_parts(lambda said, k: [*crowd, *others, named][:k], text, 8)}) >= 4
+
+
+LONG = " ".join(f"Sentence number {n} weighs kilns against wheels for a school." for n in range(6))
+
+
+def page(number: int, score: float, title: str) -> Hit:
+    return replace(hit(number, score), document_id=number, title=title)
+
+
+@pytest.mark.parametrize(
+    "title", ["Getting started with looms", "Looms at a glance", "Loom: data sheet", "织机产品概览"]
+)
+def test_of_a_long_text_an_overview_comes_before_details_but_never_before_the_ten_best(title: str) -> None:
+    best = [page(n, 9.0 - n / 10, f"Best {n}") for n in range(10)]
+    details = [page(20 + n, 5.5 - n / 10, f"Oiling {n}") for n in range(5)]
+    for score, follows in ((4.9, details[1:]), (8.0, details)):
+        found = [*best, *details, page(40, score, title)]
+        hits = search_in_parts(lambda said, k, found=found: found[:k], LONG, 30)
+        assert [h.chunk_id for h in hits[:10]] == [h.chunk_id for h in best]
+        assert [h.chunk_id for h in hits].index(40) < [h.chunk_id for h in hits].index(follows[0].chunk_id)
+        assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
+
+
+def test_a_book_that_is_called_a_guide_counts_once() -> None:
+    best = [page(n, 9.0 - n / 10, f"Best {n}") for n in range(10)]
+    book = [replace(page(20 + n, 6.0, "The potter's guide"), document_id=99, page=n) for n in range(5)]
+    rest = [page(40 + n, 6.5, f"Oiling {n}") for n in range(5)]
+    hits = search_in_parts(lambda said, k: [*best, *book, *rest][:k], LONG, 30)
+    assert [h.document_id for h in hits[10:17]] == [99, 40, 41, 42, 43, 44, 99]
+
+
+def test_a_thing_is_named_without_the_words_that_call_its_page_an_overview() -> None:
+    text = " ".join(f"Sentence number {n} says that I hold a Blue Crane Account." for n in range(6))
+    pages = [page(1, 2.0, "Fees of accounts"), page(2, 1.5, "Blue Crane Account: complete guide")]
+    pages.append(page(3, 1.6, "Blue Crane Account: lost keys"))
+    assert [h.chunk_id for h in search_in_parts(lambda said, k: pages[:k], text, 3)] == [2, 3, 1]
 
 
 def test_one_question_is_one_search() -> None:
