@@ -371,3 +371,16 @@ def test_how_likely_the_other_writing_answers_is_not_told_by_ones_own() -> None:
 def test_what_leads_up_to_a_question_is_not_searched_for(asked: str, plain: str) -> None:
     assert plain_question(asked) == plain
     assert plain_question(asked + "a" * 100_000).endswith("a" * 100_000)
+
+
+@pytest.mark.parametrize(("nearness", "sure"), [(6.0, "closest"), (3.4, "nothing")])
+def test_a_question_in_another_language_of_the_same_letters_is_answered_by_meaning(nearness: float, sure: str) -> None:
+    question = "Wie lange darf man ein Boot am Kai lassen?"
+    places = to_compare(question, [NOTE])
+    assert len(places) == 3
+    near = [(n, start, nearness if "over night" in text else 0.0, None) for n, start, text in places]
+    found = select(question, [NOTE], nearness=near)
+    assert found.sure == sure
+    assert [NOTE.text[q.start : q.end] for q in found.quotes] == ["Boats may be left there over night."] * (
+        sure != "nothing"
+    )
