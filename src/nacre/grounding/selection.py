@@ -83,7 +83,7 @@ def select(
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     if not meant.quotes or not said.quotes or meant.sure == "answer":
         return meant if meant.quotes else said
-    return Selection((*meant.quotes, *said.quotes[:1]), "closest")
+    return Selection(tuple(_without_repeats((*meant.quotes, *said.quotes[:1]))), "closest")
 
 
 def _choices(question: str, sources: Sequence[Source], relevance: float | None) -> tuple[tuple[str, Quote], ...]:
@@ -192,7 +192,7 @@ def _by_words(
     known = relevance is not None or any(source.title for source in sources)
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
-    near = nearness if len(parts) == 1 else ()
+    near = nearness
     found = [one for one in (_selected(part, sources, count, relevance, near) for part, count in parts) if one.quotes]
     if all(len(alike) == 1 for alike in things):  # a comparison needs the others also where they are less sure
         found = [one for one in found if one.sure == "answer"] or found
