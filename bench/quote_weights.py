@@ -32,6 +32,7 @@ from nacre.memory.followups import turns
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.text.hygiene import searched
+from nacre.text.language import language_of
 from nacre.text.messages import Source
 from nacre.text.writing import writing_of
 
@@ -230,18 +231,20 @@ def refuse_in_doubt(data: Sequence[Asked]) -> None:
     )
     odds = np.log(judged / (1 - judged))
     near = np.array([np.nan if item.nearness is None else item.nearness for item in data])
+    chinese = np.array([language_of(item.question) == "zh" for item in data])
     doubt = (judged > IN_DOUBT[0]) & (judged < IN_DOUBT[1]) & ~np.isnan(near)
     wanted, (first, each) = np.array([item.answerable for item in data]), halved(data)
-    rows, some = np.column_stack([odds, near]), first & doubt
+    rows, some = np.column_stack([odds, near, near * chinese]), first & doubt
     even = each / np.where(wanted, each[some & wanted].sum(), each[some & ~wanted].sum()) * 100
     learned = logistic(rows[some], wanted[some].astype(float), even[some])
-    print("\nDOUBT", dict(zip(("words", "nearness", "constant"), learned.round(3).tolist(), strict=True)))
-    logit = sum(DOUBT[name] * values for name, values in (("words", odds), ("nearness", near))) + DOUBT["constant"]
+    names = ("words", "nearness", "nearness_chinese", "constant")
+    print("\nDOUBT", dict(zip(names, learned.round(3).tolist(), strict=True)))
+    logit = rows @ [DOUBT[name] for name in names[:-1]] + DOUBT["constant"]
     sure = np.where(doubt, 1 / (1 + np.exp(-logit)), judged)
     for name in dict.fromkeys(item.set for item in data):
         here = ~first & np.array([item.set == name for item in data])
         for told, below in (("refused", REFUSE_BELOW), ("refused or closest", CLOSEST_BELOW)):
-            least = np.where(doubt, below["doubt"], below["base"])
+            least = np.where(doubt, np.where(chinese, below["doubt_chinese"], below["doubt"]), below["base"])
             shares = ((sure[here & kind] < least[here & kind]).mean() for kind in (~wanted, wanted))
             before = ((judged[here & kind] < below["base"]).mean() for kind in (~wanted, wanted))
             figures = [f"{kind} {a:.3f} (by words {b:.3f})" for kind, a, b in zip(_KINDS, shares, before, strict=True)]
