@@ -1,5 +1,5 @@
 """Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did
-not learn.
+not learn; beside it, what the weights in the code reach. Those stay as they are while learning anew reaches no more.
 
 Run `python bench/quote.py` once before, which leaves the knowledge bases in `.bench/quote/`; then
 `python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all
@@ -190,8 +190,26 @@ def logistic(rows: Array, wanted: Array, weight: Array) -> Array:
     return np.append(weights[:-1] / scale, weights[-1])
 
 
-def refuse(title: str, data: Sequence[Asked], names: Sequence[str], below: float, weight: dict[str, float]) -> None:
+def show(
+    title: str, data: Sequence[Asked], which: NDArray[np.bool_], ours: Array, learned: Array, below: float
+) -> None:
+    """Print what each set reaches by the weights that were learned, and by those in the code."""
+    wanted = np.array([item.answerable for item in data])
+    for name in dict.fromkeys(item.set for item in data):
+        here = which & np.array([item.set == name for item in data])
+        kinds = [[(sure[here & kind] < below).mean() for kind in (~wanted, wanted)] for sure in (learned, ours)]
+        told = [f"refusal recall {a:.3f}, false refusals {b:.3f}" for a, b in kinds]
+        print(f"  {name:12} {title}, below {below}: {told[0]} (by the code: {told[1]})")
+
+
+def by_weights(rows: Array, names: Sequence[str], weights: dict[str, float]) -> Array:
+    """How likely an answer is by the weights in the code."""
+    return np.asarray(1 / (1 + np.exp(-(rows @ [weights[name] for name in names] + weights["constant"]))))
+
+
+def refuse(title: str, data: Sequence[Asked], code: dict[str, float], below: float, weight: dict[str, float]) -> None:
     """Print the weights and, held out, refusal recall and false refusals of each set."""
+    names = [name for name in code if name != "constant"]
     features = [measured(analyse(item.question), item.passages, item.found) if item.found else {} for item in data]
     rows = np.array([[f.get(name, 0.0) for name in names] for f in features])
     wanted = np.array([item.answerable for item in data], dtype=float)
@@ -203,12 +221,8 @@ def refuse(title: str, data: Sequence[Asked], names: Sequence[str], below: float
         learned = logistic(rows[folds != fold], wanted[folds != fold], each[folds != fold])
         probability[folds == fold] = 1 / (1 + np.exp(-(rows[folds == fold] @ learned[:-1] + learned[-1])))
     final = logistic(rows, wanted, each)
-    print(f"\n{title}, refuse below {below}:", dict(zip((*names, "constant"), final.round(3).tolist(), strict=True)))
-    for name in dict.fromkeys(item.set for item in data):
-        here = np.array([item.set == name for item in data])
-        recall = (probability[here & (wanted == 0)] < below).mean()
-        false = (probability[here & (wanted == 1)] < below).mean()
-        print(f"  {name:12} held out: refusal recall {recall:.3f}, false refusals {false:.3f}")
+    print(f"\n{title}:", dict(zip((*names, "constant"), final.round(3).tolist(), strict=True)))
+    show("held out", data, np.ones(len(data), bool), by_weights(rows, names, code), probability, below)
 
 
 def halved(data: Sequence[Asked]) -> tuple[NDArray[np.bool_], Array]:
@@ -263,11 +277,7 @@ def refuse_by_relevance(data: Sequence[Asked], below: float) -> None:
     learned = logistic(rows[first], wanted[first], each[first])
     print("\nBASE", dict(zip((*names, "relevance", "constant"), learned.round(3).tolist(), strict=True)))
     probability = 1 / (1 + np.exp(-(rows @ learned[:-1] + learned[-1])))
-    for name in dict.fromkeys(item.set for item in data):
-        here = ~first & np.array([item.set == name for item in data])
-        recall = (probability[here & (wanted == 0)] < below).mean()
-        false = (probability[here & (wanted == 1)] < below).mean()
-        print(f"  {name:12} the other half, below {below}: refusal recall {recall:.3f}, false refusals {false:.3f}")
+    show("the other half", data, ~first, by_weights(rows, [*names, "relevance"], BASE), probability, below)
 
 
 def main() -> None:
@@ -278,30 +288,19 @@ def main() -> None:
     for name in ranked:
         weights = conditional_logit([item for other, data in ranked.items() if other != name for item in data])
         first, second = (top(ranked[name], weights, n) for n in (1, 2))
-        print(f"{name}: learned on the others, top 1 {first:.3f}, top 2 {second:.3f}")
+        ours = ", ".join(f"{top(ranked[name], np.array([*WEIGHTS.values()]), n):.3f}" for n in (1, 2))
+        print(f"{name}: learned on the others, top 1 {first:.3f}, top 2 {second:.3f} (by the code {ours})")
     weights = conditional_logit([item for data in ranked.values() for item in data])
     # Some are set by hand, see there: these sets hardly show them.
     print("WEIGHTS", dict(zip(WEIGHTS, weights.round(2).tolist(), strict=True)))
     titled = [item for data in sets.values() for item in data] + sample
-    refuse(
-        "TITLED",
-        titled,
-        [n for n in TITLED if n != "constant"],
-        REFUSE_BELOW["titled"],
-        {"sample_en": 3.0, "sample_zh": 3.0},
-    )
+    refuse("TITLED", titled, TITLED, REFUSE_BELOW["titled"], {"sample_en": 3.0, "sample_zh": 3.0})
     with_turns = [*titled, *from_conversations()]
     refuse_by_relevance(with_turns, REFUSE_BELOW["base"])
     refuse_in_doubt(with_turns)
     files = [file for group in REFUSAL.values() for file in group]
     loose = [item for file in files for most in (5, 5, 5, 10**6) for item in from_rgb(file, most)]
-    refuse(
-        "LOOSE, 5 (three times) and all passages",
-        loose,
-        [n for n in LOOSE if n != "constant"],
-        REFUSE_BELOW["loose"],
-        {"en_fact": 3.0},
-    )
+    refuse("LOOSE, 5 (three times) and all passages", loose, LOOSE, REFUSE_BELOW["loose"], {"en_fact": 3.0})
 
 
 if __name__ == "__main__":
