@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from nacre.text.vocabulary import vocabulary
 from nacre.text.writing import writing_of
 
 _WORD = re.compile(r"[^\W\d_]+")
-_BEGINNING = 1000  # characters that tell
+_BEGINNING = 400  # characters that tell
 _LEAST = 2  # function words that show a language: of one it may be a name ("La Paz", "de Vries")
 _TIMES = 3  # as many as English ones: what is quoted from another language stands in English words
 
@@ -35,12 +36,17 @@ def is_in_another_tongue(text: str, than: str) -> bool:
 def _latin(text: str) -> str:
     first, *others = _WORD.findall(text) or [""]
     said = [first.casefold(), *(word for word in others if word.islower())]  # in capitals it may be a name
-    counts = {language: sum(word in own for word in said) for language, own in _known().items()}
-    english = counts.pop("en")
-    best = max(counts, key=lambda language: counts[language])
-    return best if counts[best] >= max(_LEAST, _TIMES * english) else "latin"
+    counts = Counter(language for word in said for language in _languages().get(word, ()))
+    english = counts.pop("en", 0)
+    best, most = counts.most_common(1)[0] if counts else ("latin", 0)
+    return best if most >= max(_LEAST, _TIMES * english) else "latin"
 
 
 @functools.cache
-def _known() -> Mapping[str, frozenset[str]]:
-    return {language: frozenset(words) for language, words in vocabulary(__package__, "tongues").items()}
+def _languages() -> Mapping[str, tuple[str, ...]]:
+    """The languages of each function word."""
+    known: dict[str, tuple[str, ...]] = {}
+    for language, words in vocabulary(__package__, "tongues").items():
+        for word in words:
+            known[word] = (*known.get(word, ()), language)
+    return known
