@@ -12,6 +12,7 @@ MTRAG-UN among them, and shown on the others; so is DOUBT, of those that BASE le
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -247,9 +248,14 @@ def refuse_in_doubt(data: Sequence[Asked]) -> None:
     near = np.array([np.nan if item.nearness is None else item.nearness for item in data])
     chinese = np.array([language_of(item.question) == "zh" for item in data])
     doubt = (judged > IN_DOUBT[0]) & (judged < IN_DOUBT[1]) & ~np.isnan(near)
-    wanted, (first, each) = np.array([item.answerable for item in data]), halved(data)
+    wanted, (first, _) = np.array([item.answerable for item in data]), halved(data)
     rows, some = np.column_stack([odds, near, near * chinese]), first & doubt
-    even = each / np.where(wanted, each[some & wanted].sum(), each[some & ~wanted].sum()) * 100
+    kinds = [(item.set, item.answerable) for item in data]
+    left = Counter(
+        kind for kind, used in zip(kinds, some, strict=True) if used
+    )  # in doubt, many of one set, few of another
+    each = np.array([1 / np.sqrt(left[kind] or 1) for kind in kinds])
+    even = each / np.where(wanted, each[some & wanted].sum(), each[some & ~wanted].sum()) * 200
     learned = logistic(rows[some], wanted[some].astype(float), even[some])
     names = ("words", "nearness", "nearness_chinese", "constant")
     print("\nDOUBT", dict(zip(names, learned.round(3).tolist(), strict=True)))
