@@ -1,5 +1,6 @@
 """Learn the weights of `nacre.grounding` and `nacre.grounding.answerability`, and show what they reach where they did
-not learn; beside it, what the weights in the code reach. Those stay as they are while learning anew reaches no more.
+not learn; beside it, what the weights in the code reach. Those stay while learning anew reaches no more at
+as few lost answers.
 
 Run `python bench/quote.py` once before, which leaves the knowledge bases in `.bench/quote/`; then
 `python bench/quote_weights.py`. Ranking: the log-likelihood of the sentences that hold the gold answer, among all
