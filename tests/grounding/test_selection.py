@@ -334,18 +334,6 @@ def test_an_amount_between_bounds_is_not_missing(question: str, text: str, sure:
     assert select(question, [Source(1, text, "Orders")]).sure == sure
 
 
-NOTE = Source(1, "The harbour office is open until six. Boats may be left there over night. Bring a pass.", "Harbour")
-UNSURE = "May boats be left at the quay?"
-
-
-@pytest.mark.parametrize(("nearness", "sure"), [(7.0, "answer"), (3.5, "closest"), (0.5, "nothing")])
-def test_where_the_words_leave_it_in_doubt_the_meaning_of_the_first_sentences_tells(nearness: float, sure: str) -> None:
-    places = to_compare(UNSURE, [NOTE], relevance=0.8)
-    assert len(places) == 3
-    near = [(n, start, nearness, 0.8) for n, start, _ in places]
-    assert select(UNSURE, [NOTE], relevance=0.8, nearness=near).sure == sure
-
-
 def test_where_the_words_are_sure_their_meaning_is_not_looked_at() -> None:
     assert to_compare("How long is the warranty?", [ABROAD], relevance=0.99) == []
     assert to_compare("Who tunes the organ?", [ABROAD], relevance=0.001) == []

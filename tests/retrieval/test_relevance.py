@@ -105,6 +105,12 @@ def test_a_passage_in_another_language_is_left_to_an_embedder_that_understands_b
     assert {hit.relevance for hit in hits} == {None}
 
 
+def test_words_do_not_judge_a_passage_in_another_language_of_the_same_letters(zoo: KnowledgeBase) -> None:
+    hits = zoo.search("Wie viel frisst der Otter?")
+    assert hits
+    assert {hit.relevance for hit in hits} == {None}
+
+
 def test_the_layer_refuses_without_asking_the_model(zoo: KnowledgeBase) -> None:
     model = ScriptedChatModel(["Walnuts. [1]"])
     stack = RetrievalAugmented(inner=model, retriever=zoo.retriever())

@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
+from nacre.grounding.furniture import without_furniture
 from nacre.grounding.naming import YEAR, capitals, compounds, spellings, told_apart, told_by_name
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
@@ -49,7 +50,6 @@ _KEYED = 0.7  # how much the key of a row under a named column names, beside the
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
 _TERMS = 64  # different words of a question that count
 _PLACES = 50  # of a sentence that are compared with each other
-
 
 Passage = tuple[str, str] | tuple[str, str, str]
 """A text, its title, and the names of the columns of a table in whose middle it begins."""
@@ -140,7 +140,7 @@ def analyse(question: str) -> Question:
 
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     """Weigh every sentence of some passages."""
-    found = [sentence for n, passage in enumerate(passages) for sentence in _sentences(n, *passage)]
+    found = without_furniture(question.text, [one for n, it in enumerate(passages) for one in _sentences(n, *it)])
     who = question.expectation.kind == "person"
     told = (one.text for one in found if who and not is_heading(one.text))  # of a heading any word may have a capital
     names = frozenset(term for text in told for term in capitals(text, question.asked))

@@ -17,8 +17,9 @@ from nacre.grounding.stopwords import stopwords
 from nacre.grounding.times import at_time, of_times
 from nacre.text.messages import Source
 from nacre.text.tables import is_row
+from nacre.text.tongue import tongue_of
 from nacre.text.words import words
-from nacre.text.writing import writing_of
+from nacre.text.writing import WRITINGS
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
 _MOSTLY = 0.6  # share of the question that a sentence says, which needs none from elsewhere
@@ -82,7 +83,7 @@ def select(
     meant = _by_meaning(question, sources, nearness) if said.sure != "answer" and nearness else Selection()
     if not meant.quotes or not said.quotes or meant.sure == "answer":
         return meant if meant.quotes else said
-    return Selection((*meant.quotes, *said.quotes[:1]), "closest")
+    return Selection(tuple(_without_repeats((*meant.quotes, *said.quotes[:1]))), "closest")
 
 
 def _choices(question: str, sources: Sequence[Source], relevance: float | None) -> tuple[tuple[str, Quote], ...]:
@@ -106,15 +107,15 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
     asked, every = _weighed(question, _passages(sources))
     if stopwords().issuperset(asked.terms):
         return []
-    mine = writing_of(question)
-    own = [item for item in _best(every, sources) if writing_of(sources[item.passage].text) == mine][:_CLOSE]
+    mine = tongue_of(question)
+    own = [item for item in _best(every, sources) if tongue_of(sources[item.passage].text) == mine][:_CLOSE]
     if any(item.row for item in own) or not (_close(own) or doubtful(asked, _passages(sources), every, relevance)):
         own = []
     places = [(sources[one.passage], one) for one in own]
     if _by_words(question, sources, 1, relevance).sure != "answer":
         coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
         found = [(sources[one.passage], one) for one in every if one.statement and coded <= one.said]
-        places += [(s, one) for s, one in found if writing_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
+        places += [(s, one) for s, one in found if tongue_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
     return [(s.n, one.start, _spoken(one, s)) for s, one in places]
 
 
@@ -145,9 +146,9 @@ def _spoken(one: Evidence, source: Source) -> str:
 def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Near]) -> Selection:
     """The sentence that means what is asked, whatever its words; the next one where it is as near."""
     near = {(n, start): value for n, start, value, _ in nearness}
-    mine = writing_of(question)
+    mine = tongue_of(question)
     found = [one for one in _weighed(question, _passages(sources))[1] if one.statement]
-    foreign = [one for one in found if writing_of(sources[one.passage].text) != mine]
+    foreign = [one for one in found if tongue_of(sources[one.passage].text) != mine]
     placed = [(near.get((sources[one.passage].n, one.start)), one) for one in foreign]
     ranked = [(weighed(value, one), one) for value, one in placed if value is not None]
     ranked.sort(key=lambda pair: -pair[0])
@@ -157,6 +158,8 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     abroad = {sources[one.passage].n for _, one in ranked}
     likely = (value for n, *_, value in nearness if n in abroad and value is not None)
     sure = sureness_by_meaning(best, max(likely, default=None))
+    if mine not in WRITINGS and sure == "closest":  # in the same letters one text stands out from others by less
+        sure = "nothing"
     sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
     if sure == "nothing":
         return Selection()
@@ -189,7 +192,7 @@ def _by_words(
     known = relevance is not None or any(source.title for source in sources)
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
-    near = nearness if len(parts) == 1 else ()
+    near = nearness
     found = [one for one in (_selected(part, sources, count, relevance, near) for part, count in parts) if one.quotes]
     if all(len(alike) == 1 for alike in things):  # a comparison needs the others also where they are less sure
         found = [one for one in found if one.sure == "answer"] or found
@@ -273,8 +276,8 @@ def _nearest(
     asked: Question, best: Sequence[Evidence], sources: Sequence[Source], near: Sequence[Near]
 ) -> float | None:
     """How near by its meaning the nearest of the first few is that are written as the question is, if that is known."""
-    mine, known = writing_of(asked.text), {(n, start): value for n, start, value, _ in near}
-    first = [item for item in best if writing_of(sources[item.passage].text) == mine][:_CLOSE]
+    mine, known = tongue_of(asked.text), {(n, start): value for n, start, value, _ in near}
+    first = [item for item in best if tongue_of(sources[item.passage].text) == mine][:_CLOSE]
     places = ((sources[item.passage].n, item.start) for item in first)
     return max((known[place] for place in places if place in known), default=None)
 

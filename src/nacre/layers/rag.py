@@ -38,8 +38,8 @@ from nacre.text.messages import (
 )
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
+from nacre.text.tongue import tongue_of
 from nacre.text.words import words
-from nacre.text.writing import writing_of
 
 _NAMED = re.compile(r"(?<=[^\W_] )[A-Z][\w'-]+(?: [A-Z\d][\w'-]*)*")
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
@@ -143,8 +143,8 @@ class RetrievalAugmented(ChatModelDecorator):
         known = [value for value in judged if value is not None]
         places = to_compare(question, sources, max(known, default=None)) if compare else []
         likely = {source.n: (value or 0.0) if known else None for source, value in zip(sources, judged, strict=True)}
-        mine = writing_of(question)
-        foreign = {n for n, _, text in places if writing_of(text) != mine}
+        mine, compared = tongue_of(question), {n for n, *_ in places}
+        foreign = {source.n for source in sources if source.n in compared and tongue_of(source.text) != mine}
         # A name would draw the sentence that names the thing, whatever that says of it.
         there = [source.text for source in sources if source.n in foreign]
         there += [source.title for source in sources if source.n in foreign]

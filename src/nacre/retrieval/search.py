@@ -34,6 +34,7 @@ from nacre.store.filters import Filter
 from nacre.store.protocol import KeywordIndex, Store, View
 from nacre.store.records import PUBLIC
 from nacre.text.language import language_of
+from nacre.text.tongue import is_in_another_tongue
 
 _AGAIN_S = 0.01  # until the vectors and the embedder that a search has seen belong together
 
@@ -229,18 +230,19 @@ def _judged(index: KeywordIndex, asked: _Asked, hits: list[Hit], found: _Found) 
     for hit in hits:
         number = hit.chunk_id
         foreign = number in meaning.foreign  # only the vectors can tell
-        if foreign and not meaning.judges:
+        other = not foreign and is_in_another_tongue(query, hit.text)  # of its names the words tell too
+        if (foreign or other) and not meaning.judges:
             judged.append(hit)
             continue
         nearness = understood * meaning.arm.standard(number)
-        signs = Signs(
-            reached=0.0 if foreign else words.scores.get(number, 0.0) / found.reach,
-            said=0.0 if foreign else said.get(number, 0.0),
-            nearness=0.0 if foreign else nearness,
+        own = Signs(
+            reached=words.scores.get(number, 0.0) / found.reach,
+            said=said.get(number, 0.0),
+            nearness=nearness,
             coverage=understood,
             chinese=float(language_of(query) == "zh"),
-            foreign=float(foreign),
-            foreign_nearness=nearness if foreign else 0.0,
         )
-        judged.append(replace(hit, relevance=round(relevance(signs), 4)))
+        by_meaning = replace(own, reached=0.0, said=0.0, nearness=0.0, foreign=1.0, foreign_nearness=nearness)
+        likely = max(relevance(signs) for signs in ([by_meaning] if foreign else [own, by_meaning] if other else [own]))
+        judged.append(replace(hit, relevance=round(likely, 4)))
     return judged

@@ -1,0 +1,48 @@
+"""What stands on every page is not quoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from nacre.grounding.quotes import shown
+from nacre.grounding.selection import select
+from nacre.text.messages import Source
+
+FOOT = Source(
+    1,
+    "# Moorings\n\nBoats leave the pier by noon.\n\nCopyright © 2026 Pelican Yard Ltd, office@pelican.example",
+    "Pier",
+)
+
+
+def quoted(question: str, *sources: Source) -> str:
+    return "\n".join(shown(select(question, sources).quotes, sources))
+
+
+@pytest.mark.parametrize(
+    ("question", "held"),
+    [
+        ("Who is the director of Pelican Yard Ltd?", False),
+        ("What does Pelican Yard do?", False),
+        ("When do boats leave the pier?", False),
+        ("Who has the copyright of 2026?", True),
+        ("What is the e-mail address of Pelican Yard?", True),
+    ],
+)
+def test_a_notice_of_rights_answers_who_asks_for_it(question: str, held: bool) -> None:
+    assert ("©" in quoted(question, FOOT)) is held
+
+
+def test_a_chinese_notice_too() -> None:
+    page = Source(1, "船只须在中午前离开码头。\n\n版权所有 海鸥船厂 2026", "码头")
+    assert "版权" not in quoted("海鸥船厂的厂长是谁？", page)
+    assert "离开码头" in quoted("船只何时须离开码头？", page)
+
+
+def test_a_line_that_runs_over_pages_is_not_quoted_and_an_entry_is() -> None:
+    said = ["Boats leave by noon.", "Ropes are coiled.", "Lamps burn at night."]
+    pages = [Source(n, f"Pelican Yard Rules, page {n} of 9\n{line}", "Rules") for n, line in enumerate(said, 1)]
+    assert "page" not in quoted("How many pages do the Pelican Yard rules have?", *pages)
+    assert "page" in quoted("How many pages do the Pelican Yard rules have?", *pages[:2])
+    entries = [Source(n, f"Signed by: Ada Quill\n{line}", f"Rule {n}") for n, line in enumerate(said, 1)]
+    assert "Ada Quill" in quoted("Who signed the rules, signed by whom?", *entries)
