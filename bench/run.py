@@ -15,7 +15,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-KEPT = ROOT / ".bench" / "sections"
 # Title and arguments of every benchmark, in the order of the page.
 BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "startup": ("Starting: import, help, a cold search, the demo", ()),
@@ -64,6 +63,12 @@ def measure(name: str, arguments: tuple[str, ...]) -> tuple[str, int]:
     return done.stdout.replace(str(ROOT), "."), done.returncode
 
 
+def kept_sections() -> dict[str, str]:
+    """What the page says, by the titles."""
+    text = PAGE.read_text("utf-8") if PAGE.exists() else ""
+    return {one.partition("\n")[0]: f"## {one.rstrip()}\n" for one in text.split("\n## ")[1:]}
+
+
 def main() -> int:
     """Run, print and write the page; sections of benchmarks that were not chosen stay as they were measured last.
 
@@ -71,8 +76,7 @@ def main() -> int:
         1 when a benchmark missed a target or failed, else 0.
     """
     chosen = sys.argv[1:] or [name for name in BENCHMARKS if (ROOT / "bench" / f"{name}.py").exists()]
-    KEPT.mkdir(parents=True, exist_ok=True)
-    failed = []
+    failed, sections = [], kept_sections()
     for name in chosen:
         title, arguments = BENCHMARKS[name]
         began = time.perf_counter()
@@ -83,7 +87,7 @@ def main() -> int:
             failed.append(name)
         command = " ".join(["python", f"bench/{name}.py", *arguments])
         facts = f"`{command}`: {datetime.date.today():%Y-%m-%d}, {time.perf_counter() - began:.0f} s, exit {status}"
-        (KEPT / f"{name}.md").write_text(f"## {title}\n\n{facts}\n\n```text\n{text.rstrip()}\n```\n", "utf-8")
+        sections[title] = f"## {title}\n\n{facts}\n\n```text\n{text.rstrip()}\n```\n"
     machine = f"{platform.system()}, Python {platform.python_version()}, {os.cpu_count()} cores"
     head = (
         f"# Benchmarks\n\nWritten by `make bench` on a machine with {machine}."
@@ -93,8 +97,9 @@ def main() -> int:
     subprocess.run([sys.executable, "bench/chart.py"], cwd=ROOT)  # leaves the last one where no peer was measured
     if chart.exists():
         head += f"\n![{ALT}]({chart.name})\n"
-    sections = [(KEPT / f"{name}.md").read_text("utf-8") for name in BENCHMARKS if (KEPT / f"{name}.md").exists()]
-    PAGE.write_text("\n".join([head, *sections]), "utf-8")
+    PAGE.write_text(
+        "\n".join([head, *(sections[title] for title, _ in BENCHMARKS.values() if title in sections)]), "utf-8"
+    )
     print("missed or failed: " + ", ".join(failed) if failed else "all targets met")
     return 1 if failed else 0
 
