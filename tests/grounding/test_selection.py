@@ -371,3 +371,15 @@ def test_how_likely_the_other_writing_answers_is_not_told_by_ones_own() -> None:
 def test_what_leads_up_to_a_question_is_not_searched_for(asked: str, plain: str) -> None:
     assert plain_question(asked) == plain
     assert plain_question(asked + "a" * 100_000).endswith("a" * 100_000)
+
+
+def test_tables_below_each_other_have_each_its_own_head() -> None:
+    bands = [[["Town", f"rain index {n}", f"noise index {n}"], *([t, f"{t[0]}{n}", f"{t[0]}{n}0"] for t in TOWNS)]
+             for n in range(7, 12)]  # fmt: skip
+    text = "\n\n".join("\n".join("\t".join(row) for row in band) for band in bands)
+    assert "B9 " in said("What is the rain index 9 of Basel?", Source(1, text, "Towns"))
+    spaced = text.replace("\n", "\n\n").replace("\n\n\n\n", "\n\n")  # a table whose rows lie apart stays one
+    assert "B7 " in said("What is the rain index 7 of Basel?", Source(1, spaced, "Towns"))
+
+
+TOWNS = ("Arles", "Basel", "Como")
