@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -383,3 +385,14 @@ def test_tables_below_each_other_have_each_its_own_head() -> None:
 
 
 TOWNS = ("Arles", "Basel", "Como")
+
+
+@pytest.mark.parametrize("word", ["a", "7", "Ab", "a1", "年", "x-", "1.,"])
+def test_an_endless_word_costs_no_more_than_its_length(word: str) -> None:
+    source, endless = Source(1, "The hotel limit is 600 yuan.", "Travel"), word * (100_000 // len(word))
+    begun = time.process_time()
+    select(endless, [source])
+    select(f"What is the hotel limit? {endless}", [source])
+    to_compare(endless, [source])
+    assert "600" in said("What is the hotel limit?", Source(1, f"{endless} The hotel limit is 600 yuan.", "Travel"))
+    assert time.process_time() - begun < 15  # it was minutes
