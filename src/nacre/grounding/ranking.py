@@ -48,8 +48,7 @@ _DIGIT = re.compile(r"\d")
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
 _PARTED = re.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)++[^\n]++\n[^\S\n]*+\S")  # an empty line, two others below it
-_TERMS = 64  # different words of a question that count
-_PLACES = 50  # of a sentence that are compared with each other
+_TERMS, _PLACES = 64, 50  # words of a question that count; places of a sentence that are compared with each other
 
 
 Passage = tuple[str, str] | tuple[str, str, str]
