@@ -195,13 +195,15 @@ def bands(rows: Rows, header_rows: int) -> Iterator[tuple[int, list[list[str]]]]
     Returns:
         The columns that are left out after the first, and the rows, those that name the columns always.
     """
+    head, body = [line for line in rows[:header_rows] if line], [line for line in rows[header_rows:] if line]
     for first in range(1, max(map(len, rows)), _BAND):
+        if first > 1:
+            body = [line for line in body if len(line) > first]
         parts = [
             [line[0] if first == 1 or len(line[0]) <= _KEY else "", *line[first : first + _BAND]]
-            for line in rows
-            if line
+            for line in (*head, *body)
         ]
-        yield first - 1, [part for at, part in enumerate(parts) if at < header_rows or any(part[1:]) or first == 1]
+        yield first - 1, [part for at, part in enumerate(parts) if at < len(head) or any(part[1:]) or first == 1]
 
 
 class Builder:

@@ -19,6 +19,7 @@ from nacre.grounding.stopwords import stopwords
 from nacre.memory.followups import innermost
 from nacre.text.hygiene import LONGEST_SEARCHED, clean_text
 from nacre.text.language import language_of
+from nacre.text.markers import as_quoted
 from nacre.text.messages import last_user_text, render_sources, source_of, text_of, with_nacre
 from nacre.text.tokens import estimate
 from nacre.text.vocabulary import compiled, vocabulary
@@ -108,8 +109,8 @@ class Summary(ChatModelDecorator):
         blocks = []
         for n, row in enumerate(documents, 1):
             first = row["text"].strip().partition("\n")[0][:200]
-            said = stated(row["text"], central(row["text"], count)) or [first]
-            title = [f"**{row['title'] or row['uri']}**"] if len(documents) > 1 else []
+            said = stated(row["text"], central(row["text"], count)) or [as_quoted(first)]
+            title = [f"**{as_quoted(row['title'] or row['uri'])}**"] if len(documents) > 1 else []
             blocks.append("\n".join([*title, *(f"{sentence} [{n}]" for sentence in said if sentence)]))
         places = [(row, 0, row["text"]) for row in documents]
         return _evidence(places), AIMessage("\n\n".join(blocks))
