@@ -257,6 +257,19 @@ def test_a_far_last_row_costs_nothing_and_keeps_its_address() -> None:
     assert "too far" not in document.text and "columns beyond" in document.warnings[0]
 
 
+def test_full_rows_are_read_to_the_last_column() -> None:
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("Towns")
+    sheet.append(["Town", *(f"index {n}" for n in range(1, 5000))])
+    sheet.append(["Arles", *range(10_001, 15_000)])
+    sheet.append(["Basel", 7])
+    document = parse(saved(book), name="a.xlsx")
+    part = next(table for table in document.tables if "index 4321" in table.header)
+    assert [[part.header[0], *(row[0].text for row in part.rows)]] == [["Town", "Arles"]]
+    assert part.rows[0][part.header.index("index 4321")].text == "14321"
+    assert not document.warnings and "Basel\t7" in document.text
+
+
 def test_a_tree_is_walked_in_the_order_of_the_text_without_what_is_left_out() -> None:
     tree = parse_xml(b'<w><a><b i="2"/><c><d/></c></a><del><b/></del><e><b i="x"/></e></w>', "part.xml")
     assert [local(node) for node in descend(tree)] == ["a", "b", "c", "d", "del", "b", "e", "b"]

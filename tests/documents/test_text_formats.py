@@ -163,3 +163,26 @@ def test_reasons_speak_the_readers_language(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("NACRE_LANG", "zh")
     with pytest.raises(ParseError, match="文件是空的"):
         parse(b"", name="a.txt")
+
+
+@pytest.mark.parametrize("name", ["wide.csv", "wide.md", "wide.html"])
+def test_a_table_too_wide_for_a_passage_becomes_narrow_ones_below_each_other(name: str) -> None:
+    head = ["Town", *(f"index {n}" for n in range(1, 3000))]
+    body = [[town, *(f"{town[0]}{n}" for n in range(1, 3000))] for town in ("Arles", "Basel")]
+    markdown = "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *body])
+    cells = "".join(f"<tr><td>{'<td>'.join(row)}</tr>" for row in [head, *body])
+    written = {"csv": "\n".join(map(",".join, [head, *body])), "md": f"Before.\n\n{markdown}\n\nAfter."}
+    document = parse(written.get(name.partition(".")[2], f"<table>{cells}</table>").encode(), name=name)
+    assert len(document.text) < 2 * len(markdown)
+    part = next(table for table in document.tables if "index 2012" in table.header)
+    assert part.header[0] == "Town" and len(part.header) == 10
+    assert [row[0].text for row in part.rows] == ["Arles", "Basel"]
+    assert part.rows[1][part.header.index("index 2012")].text == "B2012"
+    assert {name for table in document.tables for name in table.header} == {*head}
+
+
+def test_an_empty_part_of_a_row_is_not_repeated_in_a_wide_table() -> None:
+    rows = [["key", *map(str, range(999))], *([f"k{n}", *[""] * n, "x"] for n in range(900))]
+    document = parse("\n".join(",".join(row) for row in rows).encode(), name="sparse.csv")
+    assert sum(len(table.rows) for table in document.tables) < 3 * 900
+    assert all(f"k{n}\t" in document.text for n in range(900))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -359,3 +361,26 @@ def test_how_likely_the_other_writing_answers_is_not_told_by_ones_own() -> None:
 def test_what_leads_up_to_a_question_is_not_searched_for(asked: str, plain: str) -> None:
     assert plain_question(asked) == plain
     assert plain_question(asked + "a" * 100_000).endswith("a" * 100_000)
+
+
+def test_tables_below_each_other_have_each_its_own_head() -> None:
+    bands = [[["Town", f"rain index {n}", f"noise index {n}"], *([t, f"{t[0]}{n}", f"{t[0]}{n}0"] for t in TOWNS)]
+             for n in range(7, 12)]  # fmt: skip
+    text = "\n\n".join("\n".join("\t".join(row) for row in band) for band in bands)
+    assert "B9 " in said("What is the rain index 9 of Basel?", Source(1, text, "Towns"))
+    spaced = text.replace("\n", "\n\n").replace("\n\n\n\n", "\n\n")  # a table whose rows lie apart stays one
+    assert "B7 " in said("What is the rain index 7 of Basel?", Source(1, spaced, "Towns"))
+
+
+TOWNS = ("Arles", "Basel", "Como")
+
+
+@pytest.mark.parametrize("word", ["a", "7", "Ab", "a1", "年", "x-", "1.,"])
+def test_an_endless_word_costs_no_more_than_its_length(word: str) -> None:
+    source, endless = Source(1, "The hotel limit is 600 yuan.", "Travel"), word * (100_000 // len(word))
+    begun = time.process_time()
+    select(endless, [source])
+    select(f"What is the hotel limit? {endless}", [source])
+    to_compare(endless, [source])
+    assert "600" in said("What is the hotel limit?", Source(1, f"{endless} The hotel limit is 600 yuan.", "Travel"))
+    assert time.process_time() - begun < 15  # it was minutes

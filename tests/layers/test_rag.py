@@ -10,7 +10,8 @@ from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 from langchain_core.retrievers import BaseRetriever
 
-from nacre import RetrievalAugmented, ScriptedChatModel
+from nacre import RetrievalAugmented, ScriptedChatModel, load_model
+from nacre.text.markers import JOINER
 from nacre.text.messages import nacre_of, parse_sources
 
 TEXT = "The warranty lasts {24} months. Pearls are excluded."
@@ -152,3 +153,28 @@ def test_surrogates_and_controls_in_a_question_do_no_harm() -> None:
     retriever = shelf(TEXT)
     RetrievalAugmented(inner=ScriptedChatModel(["ok"]), retriever=retriever).invoke("a\ud800b\x00c?")
     assert retriever.asked[0][0] == "a\ufffdbc?"
+
+
+NOTED = (
+    "# Travel\n\nThe hotel limit is 600 yuan per night [1]. Breakfast is included in it.¹ Use the form [7] for trains.\n\n"
+    "[1] In Beijing it is 800 yuan.\n¹ Only where the hotel serves it."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "quotes"),
+    [
+        ("What is the hotel limit?", {"The hotel limit is 600 yuan per night [1].", "[1] In Beijing it is 800 yuan."}),
+        ("Is breakfast included in it?", {"Breakfast is included in it.¹", "¹ Only where the hotel serves it."}),
+        ("Which form is for trains?", {"Use the form [7] for trains."}),
+    ],
+)
+def test_a_footnote_of_the_source_is_quoted_with_its_note_and_is_no_citation(question: str, quotes: set[str]) -> None:
+    model = RetrievalAugmented(inner=load_model("quote"), retriever=shelf("Tea is served until five.", NOTED))
+    reply = model.invoke(question)
+    citations = nacre_of(reply)["citations"]
+    assert {c["n"] for c in citations} == {2}
+    assert all(any(quote in c["quote"] for c in citations) for quote in quotes)
+    assert "[7]" in reply.text.replace(JOINER, "") or "form" not in question
+    assert all(c["support"] == 1.0 for c in citations)
+    assert "".join(chunk.text for chunk in model.stream(question)) == reply.text

@@ -81,3 +81,31 @@ def test_the_name_of_a_document_keeps_the_characters_that_also_frame_a_request()
     assert wanted("总结一下请假制度") == ["请假制度"]
     assert wanted("请总结里程中心的目的") == ["里程中心 目的"]
     assert wanted("请帮我概括文件夹合同里的文档") == ["合同"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["Summarise all documents", "What is in this knowledge base?", "总结所有文档", "知识库里都有哪些内容？", "What's in the knowledge base?"],
+)  # fmt: skip
+def test_the_base_as_a_whole_is_summarised_as_far_as_the_asker_sees_it(base, asked):
+    layer = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base)
+    reply = layer.invoke(asked)
+    assert {c["title"] for c in nacre_of(reply)["citations"]} == {"Pond rules", "Kiln rules"}
+    assert "dropped" not in nacre_of(reply)
+    assert "Secret plan" in text_of(layer.invoke(asked, principals=["boss"]))
+
+
+def test_of_more_documents_than_fit_it_is_told_how_many_were_read(base):
+    layer = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base, most_documents=1)
+    reply = layer.invoke("Summarise all documents")
+    assert "1 of 2 documents" in text_of(reply) and len(nacre_of(reply)["dropped"]) == 1
+    assert "2 份文档中的 1 份" in text_of(layer.invoke("总结所有文档"))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["What is in all documents about carp?", "List all documents on carp", "知识库如何备份？", "Do all files need a signature?"],
+)  # fmt: skip
+def test_a_question_that_only_speaks_of_the_documents_is_no_request_for_all(base, asked):
+    layer = nacre.Summary(inner=nacre.ScriptedChatModel(["passed on"]), knowledge_base=base)
+    assert text_of(layer.invoke(asked)) == "passed on"

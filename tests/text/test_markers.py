@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from nacre.text.markers import CitationMarkers, LiveMarkers
+from nacre.text.markers import MARKER, CitationMarkers, LiveMarkers, numbers
 
 
 def clean(text: str, valid: tuple[int, ...] = (1, 2)) -> str:
@@ -44,12 +44,16 @@ FORMS = [
     "30 days <cite>1</cite>.", "30 days <source>[2]</source>.", r"30 days \cite{1, 2}.", "30 days^1^.", "30 days $^{2}$.",
     "30 days [S1].", "30 days [2: Trial].", "为30天[参考1]。", "为30天（见来源1）。", "为30天［1－2］。", "为30天②。",
     "30 days ^[1].", "30 days ¹.", "30 days ^1^.", "30 days [S1].", "30 days [src2].", r"30 days \cite{1,2}.", "30 days <source>1</source>.", "30 days ⟦1⟧.", "为30天〖1〗。", "30 days [1: Trial period].",
+    "30 days {1}.", "30 days <1>.", "30 days [Quelle 1].", "30 days (Quelle 2).", "30 days [Fuente 1].", "为30天「1」。", "为30天[注1]。", "为30天{2}。",
+    "30 days [1†L3-L5].", "30 days (source [1]).", "30 days [1,2;4].", "30 days [1–2].", "为30天(来源：1)。",
 ]  # fmt: skip
 OTHERS = [
     "10⁶ and 5 m² and 10<sup>6</sup>", "see option (1).", "§ 5 (1).", "(1) First. (2) Second.", "[see the annex]",
     "30 feet² are", "x^2^ + $y^{2}$", "①打开②关闭。", "[1: 30]", "a data source 1 km away", "source 1.5 says", "资料2份",
     "文档1页", "x = [0, 1]", "(2026)", "第三项（1）。",
     "The buckets of S1 (S1) and [S9]", "x^1 + y^2",
+    "the set {1, 2}.", "x = {1}.", "the set {1}.", 'f"{1}"', "`{1}.` and `<1>.`", r"\frac{1}{2}", r"\d{1}.", "Vector{1}.", "x_{1}.", "List<1>.", "Press {1}.",
+    "The answer is <2>.", "if a <1> b", "按「1」。", "他说「1」。", "第「1」条", "他选择「2」。", "{1}.", "「1」。", "in {2024}.", "为30天（注1）。", "a[9] = 2", "x[1]=y",
 ]  # fmt: skip
 
 
@@ -77,6 +81,10 @@ def test_a_source_named_in_a_sentence_is_a_citation(text: str, read: str) -> Non
     assert "".join(map(markers.push, text)) + markers.close() == read
 
 
+def test_an_element_of_a_list_is_no_citation() -> None:
+    assert [numbers(found) for found in MARKER.finditer("x[1] = 3 [1]. Paris[2]. [1] = 2.")] == [[1], [2], [1]]
+
+
 @pytest.mark.parametrize("text", OTHERS)
 def test_what_is_no_citation_is_left(text: str) -> None:
     assert clean(text) == text
@@ -93,7 +101,7 @@ def test_every_form_is_read_alike_in_a_stream(texts: list[str], cuts: list[int])
     assert out + markers.push(text[at:]) + markers.close() == clean(text)
 
 
-@given(st.text(alphabet="ab` [1]2 9,【】\n(^\\-<>#", max_size=40), st.lists(st.integers(1, 8), max_size=20))
+@given(st.text(alphabet="ab` [1]2 9,【】\n(^\\-<>#{}「」年。.=", max_size=40), st.lists(st.integers(1, 8), max_size=20))
 def test_however_a_text_is_cut_the_result_is_the_same(text: str, cuts: list[int]) -> None:
     markers, out, at = CitationMarkers((1, 2)), "", 0
     for cut in cuts:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typer import Option
 
-from nacre.cli.knowledge import StrictFlag, answering, opened, show_answer
+from nacre.cli.knowledge import StrictFlag, answering, opened, show_answer, summarising
 from nacre.cli.output import AsOption, KbOption, ModelOption, command, console, named, progress, say
 from nacre.text.hygiene import clean_text
 from nacre.text.language import N_, tr
@@ -24,8 +24,9 @@ _QUIT = ("/quit", "/exit", "/退出", "quit", "exit", "退出")  # a single word
 def chat(kb: KbOption, model: ModelOption = None, who: AsOption = None, strict: StrictFlag = False) -> None:
     from nacre.layers.memory import ConversationMemory
 
-    rag, name = answering(opened(kb), model, who, strict)
-    remembering = ConversationMemory(inner=rag)
+    base = opened(kb)
+    rag, name = answering(base, model, who, strict)
+    remembering = ConversationMemory(inner=summarising(rag, base, who))
     if sys.stdin.isatty():
         say((tr("{name}. Ask; /help says what else there is.", name=name), "dim"))
     while (line := _line()) and line.lower() not in _QUIT:

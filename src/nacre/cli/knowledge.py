@@ -68,11 +68,13 @@ def ask(
 ) -> None:
     began = time.perf_counter()
     question = asked(question)
-    rag, name = answering(opened(kb), model, who, strict, read_conditions(where or []))
+    base = opened(kb)
+    rag, name = answering(base, model, who, strict, read_conditions(where or []))
+    stack = rag if where else summarising(rag, base, who)
     if as_json:
-        message = rag.invoke(question)
+        message = stack.invoke(question)
         return print_json({**answer_data(message), "model": name, "seconds": round(time.perf_counter() - began, 3)})
-    return show_answer(rag, question)
+    return show_answer(stack, question)
 
 
 def answering(
@@ -86,6 +88,14 @@ def answering(
     stack = {"model": model, "layers": [layer]}
     rag = build(stack, kb=base, principals=principals(who))
     return cast("RetrievalAugmented", rag), model or default_spec()
+
+
+def summarising(rag: RetrievalAugmented, base: KnowledgeBase, who: str | None) -> BaseChatModel:
+    """The model, before it what summarises whole documents: with `quote` alone, for another would be called often."""
+    from nacre.layers.summary import Summary
+
+    quotes = getattr(rag.inner, "extractive", False)
+    return Summary(inner=rag, knowledge_base=base, principals=principals(who)) if quotes else rag
 
 
 def answer_data(message: AIMessage) -> dict[str, Any]:

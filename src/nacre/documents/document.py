@@ -7,7 +7,7 @@ to be indexed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
@@ -181,8 +181,29 @@ def _typed(value: object, kind: type[T]) -> T:
 
 
 Rows = Sequence[Sequence[str]]
+WIDE = 100
+"""Columns of the widest table that stays one: of a longer row, no passage holds a name together with its value."""
+_BAND = 9  # columns beside the first in each part of a wider one
+_KEY = 100  # characters of a row's first cell that are repeated in each part
 _HIDDEN = 100  # places of hidden text that are told of one document
 _EXCERPT = 160  # characters told of each
+
+
+def bands(rows: Rows, header_rows: int) -> Iterator[tuple[int, list[list[str]]]]:
+    """A wide table as narrow ones below each other, each row with its first cell, where it says anything else.
+
+    Returns:
+        The columns that are left out after the first, and the rows, those that name the columns always.
+    """
+    head, body = [line for line in rows[:header_rows] if line], [line for line in rows[header_rows:] if line]
+    for first in range(1, max(map(len, rows)), _BAND):
+        if first > 1:
+            body = [line for line in body if len(line) > first]
+        parts = [
+            [line[0] if first == 1 or len(line[0]) <= _KEY else "", *line[first : first + _BAND]]
+            for line in (*head, *body)
+        ]
+        yield first - 1, [part for at, part in enumerate(parts) if at < len(head) or any(part[1:]) or first == 1]
 
 
 class Builder:
@@ -248,6 +269,11 @@ class Builder:
             row, header_rows = row + 1, max(header_rows - 1, 1 if header_rows else 0)
         width = max((len(line) for line in tidy), default=0)
         if not tidy:
+            return
+        if width > WIDE:
+            for first, part in bands([*([list(header)] if header else []), *tidy], int(bool(header)) or header_rows):
+                rest, names = (part[1:], part[0]) if header else (part, ())
+                self.table(rest, header_rows=header_rows, header=names, row=row, column=column + first)
             return
         self.gap()
         start = self.length

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import islice, takewhile
 from typing import Any
 
-from nacre.documents.document import BlockKind, Builder, Cell, Table
+from nacre.documents.document import WIDE, BlockKind, Builder, Cell, Table, bands
 from nacre.documents.html_looks import unseen_by_style
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean
@@ -36,6 +36,10 @@ _FIELD = re.compile(r"^(title|description|summary|keywords|tags|abstract)[ \t]*:
 _HEADING_MARK = re.compile(r"\s*(?:#{1,6}[ \t]+)?(.*?)(?:[ \t]+#+)?[ \t]*(?:\{#[^{}]*\})?[ \t]*(?:\n|\Z)")
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[A-Za-z][^>]*>", re.S)
 _CELL = re.compile(r"(?:[^|\\]|\\.)+")
+_CUT = re.compile(r"(?<!\\)\|")
+_WIDE_TABLE = re.compile(
+    rf"^[^|\n]*+\|[^\n]*+\n\|?+(?:[ \t]*+:?+-++:?+[ \t]*+\|){{{WIDE},}}+[ \t:-]*+(?:\n(?=[^|\n]*+\|)[^\n]*+)*+", re.M
+)
 
 
 def seen(text: str, out: Builder) -> str:
@@ -81,7 +85,7 @@ def _end(text: str, opened: re.Match[str]) -> int:
 
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
-    text = seen(clean(text), out)
+    text = _WIDE_TABLE.sub(_parted, seen(clean(text), out))
     out.gap()
     base = out.write(text)
     front = _FRONT.match(text)
@@ -91,6 +95,13 @@ def parse(text: str, out: Builder, task: Task) -> None:
     body = text[skip:]
     lines = [0, *(found.end() for found in re.finditer("\n", body)), len(body)]
     _Walk(body, lines, base + skip, out).run(_reader().parse(body))
+
+
+def _parted(table: re.Match[str]) -> str:
+    """A table that is too wide for a passage, as narrow ones."""
+    head, _, *body = (_CUT.split(line.strip().removeprefix("|").removesuffix("|")) for line in table[0].split("\n"))
+    parts = ([*rows[:1], ["---"] * len(rows[0]), *rows[1:]] for _, rows in bands([head, *body], 1))
+    return "\n\n".join("\n".join(f"| {' | '.join(map(str.strip, row))} |" for row in rows) for rows in parts)
 
 
 @cache

@@ -19,8 +19,8 @@ from nacre.documents.ooxml import Package, attribute, child, descend, is_on, loc
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-COLUMNS = 2048
-"""Columns that are read: a cell in the last of 16,384 would make every row that long."""
+COLUMNS, _LAST = 2048, 1 << 14
+"""Columns that are read, and of a row that is half full all: a cell in the last would make every row that long."""
 _ROWS = 1 << 20
 _MERGES = 20_000  # of one sheet
 _TINY = 2.0  # points
@@ -134,7 +134,7 @@ def hidden_columns(raw: bytes) -> set[int]:
     for column in re.findall(rb"<(?:\w+:)?col\b[^>]*>", raw[: raw.find(b"sheetData") + 1 or None])[:COLUMNS]:
         first, last = (re.search(rb'\b%s="(\d{1,5})"' % name, column) for name in (b"min", b"max"))
         if first and last and re.search(rb'\bhidden="(?:1|true)"|\bwidth="0(?:\.0*)?"', column):
-            found.update(range(int(first[1]) - 1, min(int(last[1]), COLUMNS)))
+            found.update(range(int(first[1]) - 1, min(int(last[1]), _LAST)))
     return found
 
 
@@ -182,7 +182,7 @@ class Sheet:
             text = self._shown(cell, style).strip()
             if not text:
                 continue
-            if column >= COLUMNS:
+            if column >= COLUMNS and len(found) * 2 < column:
                 self.too_far = True
             elif style.unseen and not (self.styled and style.unseen == "white text"):
                 self.unseen.setdefault(style.unseen, []).append(text)

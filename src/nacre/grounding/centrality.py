@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nacre.grounding.ranking import prior
 from nacre.grounding.stopwords import stopwords
+from nacre.text.markers import as_quoted
 from nacre.text.tables import is_row
 from nacre.text.words import sentences, words
 
@@ -51,5 +52,5 @@ def _alike(one: Counter[str], other: Counter[str]) -> bool:
 
 
 def stated(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """The sentences at some places, each on one line."""
-    return [" ".join(text[start:end].split()) for start, end in spans]
+    """The sentences at some places, each on one line, as an answer may quote them."""
+    return [as_quoted(" ".join(text[start:end].split())) for start, end in spans]

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.block_translators import register_translator
 
 from nacre.grounding.stopwords import stopwords
-from nacre.text.markers import MARKER, numbers
+from nacre.text.markers import JOINER, MARKER, numbers
 from nacre.text.messages import Source, nacre_of
 from nacre.text.tables import is_row, is_rule
 from nacre.text.words import sentences, words
@@ -135,7 +135,7 @@ def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
     opening = {marker.start() for marker in MARKER.finditer(answer) if _opens(answer, marker)}
     whole = [span for span in sentences(blanked) if not _is_frame(blanked, *span)]
     spans = [part for span in whole for part in _cut(blanked, *span, sorted(opening))]
-    said = [" ".join(blanked[start:end].split()) for start, end in spans]
+    said = [" ".join(blanked[start:end].replace(JOINER, "").split()) for start, end in spans]
     starts, ends = map(list, zip(*spans, strict=True)) if spans else ([], [])
     cited: list[list[int]] = [[] for _ in spans]
     for marker in MARKER.finditer(answer):

@@ -10,11 +10,12 @@ from nacre.grounding.stopwords import stopwords
 from nacre.text.words import located_words, words
 
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
-IDENTIFIER = re.compile(r"[A-Za-z]+[-_./]?\d[A-Za-z0-9_./-]*|\d+[-_]?[A-Za-z][A-Za-z0-9_-]*")
+# The look-behinds keep an endless word linear.
+IDENTIFIER = re.compile(r"(?<![A-Za-z])[A-Za-z]++[-_./]?\d[A-Za-z0-9_./-]*+|(?<!\d)\d++[-_]?[A-Za-z][A-Za-z0-9_-]*+")
 NAME = re.compile(r"(?<![.?!:：]\s)(?<=[^\W_]\s)[A-Z][\w'-]*")
 _INSIDE = re.compile(r"(?:(?<=[^\W_]\s)|(?<=[,;(|/&]\s)|(?<=[(|/\t]))[A-Z][\w'-]*|\b[A-Z][\w'-]+(?= [A-Z])")
 _OPENING = re.compile(r"([A-Z][\w'-]*) ([a-z]\w*)")
-_NUMBER = re.compile(r"\b[A-Za-z]+\.?\s(\d[\d.,]*)|[€$£¥￥第]\s?(\d[\d.,]*)|(\d[\d.,]*)(?=\s?[A-Za-z]{3})")
+_NUMBER = re.compile(r"\b[A-Za-z]+\.?\s(\d[\d.,]*)|[€$£¥￥第]\s?(\d[\d.,]*)|(\d[\d.,]{0,40}+)(?=\s?[A-Za-z]{3})")
 _JOINT = re.compile(
     r"\s*(?:,|、|&|/|and|or|vs\.?|versus|than|with|to|和|与|跟|及|或|还是|比)\s*(?:(?:and|or|than|of|in|for|that|the|a)\s+){0,3}",
     re.IGNORECASE,

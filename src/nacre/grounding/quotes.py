@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nacre.text.language import language_of
+from nacre.text.markers import as_quoted
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, grids_in
+from nacre.text.tables import Grid, bare, grids_in
 from nacre.text.validity import told
 
+_MARK = re.compile(r"(?<=[\w.,;:!?。，；：！？)）”])[ \t]?(\[\^?\d{1,2}\]|[¹²³⁴-⁹]|[†‡])(?!\w)")  # of a footnote
+_NOTES = 2  # of one quote
 _WIDEST = 40  # columns of a table that is shown as one
 
 
@@ -41,7 +44,7 @@ def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
         cells = cells_of(quote, source) if quote.row else None
         if cells is None:
             # A quote stays one line: a break inside a wrapped sentence is layout, not wording.
-            text = " ".join(source.text[quote.start : quote.end].split())
+            text = as_quoted(" ".join(source.text[quote.start : quote.end].split()))
             valid = by_number[quote.n].valid if several else ""
             lines.append(f"{told(valid, language_of(text)) if valid else ''}{text} [{quote.n}]")
             head = []
@@ -50,8 +53,17 @@ def shown(quotes: Sequence[Quote], sources: Sequence[Source]) -> list[str]:
         if names != head:
             lines += [*([""] if lines else []), _row(names), _row(["---"] * len(names))]
             head = names
+        values = [*map(as_quoted, values)]
         lines.append(_row([*values[:-1], f"{values[-1]} [{quote.n}]".strip()]))
     return lines
+
+
+def notes(quote: Quote, source: Source) -> list[Quote]:
+    """The footnotes to which the marks in a quote point, where the source holds them."""
+    marks = dict.fromkeys(found[1] for found in _MARK.finditer(source.text, quote.start, quote.end))
+    found = (re.search(rf"^[ \t]*{re.escape(mark)}[ \t:]*\S[^\n]*", source.text, re.MULTILINE) for mark in marks)
+    outside = [note.span() for note in found if note and not quote.start <= note.start() < quote.end]
+    return [Quote(source.n, *bare(source.text, *span), quote.score) for span in outside[:_NOTES]]
 
 
 def _row(cells: Sequence[str]) -> str:

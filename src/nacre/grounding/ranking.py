@@ -48,8 +48,8 @@ WEIGHTS = {
 _DIGIT = re.compile(r"\d")
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
-_TERMS = 64  # different words of a question that count
-_PLACES = 50  # of a sentence that are compared with each other
+_PARTED = re.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)++[^\n]++\n[^\S\n]*+\S")  # an empty line, two others below it
+_TERMS, _PLACES = 64, 50  # words of a question that count; places of a sentence that are compared with each other
 
 Passage = tuple[str, str] | tuple[str, str, str]
 """A text, its title, and the names of the columns of a table in whose middle it begins."""
@@ -286,9 +286,9 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         located = told_apart(line)
         terms = frozenset(term for term, _ in located)
         row = is_row(line)
-        begins, header = row and not inside and bool(found or not columns), header if row else None
-        if inside and not row:  # the last row is another thing than what follows the table
-            before = frozenset()
+        if inside and (not row or _PARTED.match(text, found[-1].end)):
+            before, inside, header = frozenset(), 0, None  # the last row is another thing than what follows the table
+        begins = row and not inside and bool(found or not columns)
         inside = (inside or len(found) + 1) if row else 0
         if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True

@@ -11,7 +11,7 @@ from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_
 from nacre.grounding.asking import choices, parallel
 from nacre.grounding.naming import compared
 from nacre.grounding.parts import bare_question, plain_question, questions_in
-from nacre.grounding.quotes import Quote, cells_of
+from nacre.grounding.quotes import Quote, cells_of, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
 from nacre.grounding.times import at_time, of_times
@@ -242,7 +242,11 @@ def _selected(
         chosen.append(above)
     first = chosen[0]
     chosen.sort(key=lambda item: (sources[item.passage].valid, item.passage != first.passage, item.passage, item.start))
-    return Selection(tuple(_quote(item, sources[item.passage]) for item in chosen[:_MOST]), sure)
+    quotes = [_quote(item, sources[item.passage]) for item in chosen]
+    told = [
+        one for item, quote in zip(chosen, quotes, strict=True) for one in (quote, *notes(quote, sources[item.passage]))
+    ]
+    return Selection(tuple(_without_repeats(told))[:_MOST], sure)
 
 
 def _heading_that_answers(

@@ -19,21 +19,24 @@ from nacre.grounding.stopwords import stopwords
 from nacre.memory.followups import innermost
 from nacre.text.hygiene import LONGEST_SEARCHED, clean_text
 from nacre.text.language import language_of
+from nacre.text.markers import as_quoted
 from nacre.text.messages import last_user_text, render_sources, source_of, text_of, with_nacre
 from nacre.text.tokens import estimate
 from nacre.text.vocabulary import compiled, vocabulary
 from nacre.text.words import sentences, words
 
-_SUMMARISE, _COMPARE, _FRAME, _JOINT = (compiled(said, {}) for said in vocabulary("nacre.layers", "summary").values())
+_SUMMARISE, _COMPARE, _FRAME, _JOINT, _EVERYTHING, _ASKS, _AROUND = (
+    compiled(said, {}) for said in vocabulary("nacre.layers", "summary").values()
+)
 _NAMED = 0.6  # the share of what is asked for that must stand in a document's title or address
 
 
 class Summary(ChatModelDecorator):
     """Answers "summarise X" and "compare X and Y" from whole documents; everything else passes through.
 
-    X is a document by its title or address, or a folder. Each document is read in parts that fit into the model's
-    window; what is said of the parts is joined by the same model, and every sentence is cited. With `quote` the summary
-    is made of the documents' own most telling sentences.
+    X is a document by its title or address, a folder, or all documents ("what is in this knowledge base?"). Each
+    document is read in parts that fit into the model's window; what is said of the parts is joined by the same model,
+    and every sentence is cited. With `quote` the summary is made of the documents' own most telling sentences.
 
     Args:
         inner: the model that writes, or a stack that answers everything else.
@@ -47,7 +50,7 @@ class Summary(ChatModelDecorator):
     Call options: `principals`, as whom instead.
 
     The answer's `response_metadata["nacre"]` holds `citations`, `hits` and, where more was found than was read,
-    `dropped`.
+    `dropped`; then its last line says of how many documents it speaks.
     """
 
     call_options = frozenset({"principals"})
@@ -63,7 +66,11 @@ class Summary(ChatModelDecorator):
         """Find the documents, map, reduce, cite."""
         question = clean_text(last_user_text(messages))
         found: list[dict[str, Any]] = []
-        if wanted(question) and isinstance(messages[-1], HumanMessage) and not kwargs.get("tools"):
+        if (
+            (wanted(question) or of_everything(question))
+            and isinstance(messages[-1], HumanMessage)
+            and not kwargs.get("tools")
+        ):
             asker = self.option(dict(kwargs), "principals", self.principals)
             found = yield from self.call(RunnableLambda(self._documents), (question, asker))
         if not found:
@@ -71,31 +78,39 @@ class Summary(ChatModelDecorator):
         kwargs.pop("principals", None)
         model = innermost(self.inner)
         kept, left = found[: self.most_documents], found[self.most_documents :]
+        kept = [{**row, "text": self.knowledge_base.text(row["uri"])} for row in kept]
         if getattr(model, "extractive", False):
-            evidence, reply = self._quoted(kept)
+            evidence, reply = self._quoted(kept, min(2, self.sentences) if of_everything(question) else self.sentences)
         else:
             evidence, reply = yield from self._written(model, kept, question, kwargs)
-        reply = with_nacre(reply, dropped=[one["uri"] for one in left]) if left else reply
+        if left:
+            told = prompts.load("summary/covered", language_of(question)).render(
+                count=str(len(kept)), total=str(len(found))
+            )
+            reply = with_nacre(reply, dropped=[one["uri"] for one in left])
+            reply = reply.model_copy(update={"content": f"{text_of(reply)}\n\n{text_of(told[0])}"})
         return evidence.checked(reply, question)
 
     def _documents(self, asked: tuple[str, Any]) -> list[dict[str, Any]]:
-        """The documents that a request names, with their texts."""
+        """The documents that a request names; all of them where it is about all."""
         question, asker = asked
         base = self.knowledge_base
         rows = [row for row in base.documents() if base.visible(row["uri"], asker)]
+        if of_everything(question):
+            return rows
         whole, *targets = wanted(question)
         named = _best(whole, rows) or [row for target in targets for row in _best(target, rows)]
         unique = {row["uri"]: row for row in named}
         if not _SUMMARISE.search(question) and len(unique) < 2:  # to compare cells is another question
             return []
-        return [{**row, "text": base.text(row["uri"])} for row in unique.values()]
+        return list(unique.values())
 
-    def _quoted(self, documents: Sequence[dict[str, Any]]) -> tuple[Evidence, AIMessage]:
+    def _quoted(self, documents: Sequence[dict[str, Any]], count: int) -> tuple[Evidence, AIMessage]:
         blocks = []
         for n, row in enumerate(documents, 1):
             first = row["text"].strip().partition("\n")[0][:200]
-            said = stated(row["text"], central(row["text"], self.sentences)) or [first]
-            title = [f"**{row['title'] or row['uri']}**"] if len(documents) > 1 else []
+            said = stated(row["text"], central(row["text"], count)) or [as_quoted(first)]
+            title = [f"**{as_quoted(row['title'] or row['uri'])}**"] if len(documents) > 1 else []
             blocks.append("\n".join([*title, *(f"{sentence} [{n}]" for sentence in said if sentence)]))
         places = [(row, 0, row["text"]) for row in documents]
         return _evidence(places), AIMessage("\n\n".join(blocks))
@@ -139,6 +154,22 @@ def wanted(question: str) -> list[str]:
         " ".join(_FRAME.sub(" ", part).split()).strip(' ?？。.!,，:："“”') for part in (bare, *_JOINT.split(bare))
     ]
     return [target for target in dict.fromkeys(targets) if target]
+
+
+def of_everything(question: str) -> bool:
+    """Whether a request is about the documents as a whole and names nothing in them.
+
+    Examples:
+        >>> [of_everything(asked) for asked in ("Summarise all documents", "知识库里有什么？", "List all files on tea")]
+        [True, True, False]
+    """
+    if len(question) > LONGEST_SEARCHED or not _EVERYTHING.search(question):
+        return False
+    rest = question
+    for said in (_EVERYTHING, _SUMMARISE, _ASKS, _FRAME, _AROUND):
+        rest = said.sub(" ", rest)
+    asks = _SUMMARISE.search(question) or _ASKS.search(question)
+    return bool(asks) and not any(map(str.isalnum, rest))
 
 
 def _best(target: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

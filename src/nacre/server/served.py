@@ -20,6 +20,8 @@ from nacre.text.language import tr
 
 _KEPT = 256
 _PLAIN: dict[str, list[str | dict[str, Any]]] = {"nacre": ["rag"], "nacre-strict": [{"use": "rag", "strict": True}]}
+# Of whole documents "quote" says at once what another model is called often for.
+_QUOTED: dict[str, list[str | dict[str, Any]]] = {name: ["summary", *layers] for name, layers in _PLAIN.items()}
 # These need a model that can write programs and follow a protocol, which "quote" cannot.
 _ABLE: dict[str, list[str | dict[str, Any]]] = {
     "nacre-pal": ["rag", "pal"],
@@ -48,7 +50,7 @@ class Served:
         self._default = settings.model or default_spec()
         self._leaves: dict[str, BaseChatModel] = {} if leaf is None else {repr(self._default): leaf}
         able = leaf is not None or self._default != "quote"
-        plain = {name: Stack(layers=layers) for name, layers in (_PLAIN | _ABLE if able else _PLAIN).items()}
+        plain = {name: Stack(layers=layers) for name, layers in (_PLAIN | _ABLE if able else _QUOTED).items()}
         self.stacks = settings.stacks or plain
         self._lock = threading.Lock()
         self._built: LRUCache[tuple[str, str, tuple[str, ...], bool], BaseChatModel] = LRUCache(_KEPT)

@@ -10,9 +10,12 @@ from langchain_core.messages import AIMessageChunk
 
 from nacre.text.han import HAN
 
-# Two digits at most: [2024] is a year and [0, 1] an interval.
-MARKER = re.compile(r"[\[【［]\s*([1-9]\d?(?:\s*[,，、;；]\s*[1-9]\d?)*)\s*[\]】］]")
+# Two digits at most: [2024] is a year and [0, 1] an interval; a[1] = 2 is a program.
+MARKER = re.compile(
+    r"(?:(?<![A-Za-z_])|(?![^\]\n]{1,60}\][ \t]{0,3}=))[\[【［]\s*([1-9]\d?(?:\s*[,，、;；]\s*[1-9]\d?)*)\s*[\]】］]"
+)
 """A mark as `CitationMarkers` leaves it, and its simplest relatives."""
+_ELEMENT = re.compile(r"[A-Za-z_]\[[^\]\n]{1,60}\][ \t]{0,3}=")  # of a list, to which something is assigned
 _NUMBER = re.compile(r"\d+")
 _DASH = "‐‑–—−〜~～－-"
 _NUMBERS_AND_DASHES = re.compile(rf"\d+|[至到{_DASH}]|\bto\b")
@@ -22,11 +25,11 @@ _O, _C = r"(?:\\?[\[【［〔〖⟦]|&\#91;)", r"(?:\\?[\]】］〕〗⟧]|&\#93
 _N = r"[1-9１-９]\d?(?!\d)"
 _SAID = (
     r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
-    r"|contexts?|ids?|src)"
-    r"|(?:参?见)?(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据)|参?见|参考)[\s_:：\#.-]{0,3}"
+    r"|contexts?|ids?|src|quellen?|fuentes?|fontes?)"
+    r"|(?:参?见)?(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据)|参?见|参考)[ \t_:：\#.-]{0,3}"
 )
-_ITEM = rf"(?:{_SAID}|[\#@^])?{_N}"
-_JOIN = rf"\s{{0,3}}(?:[,，、;；&/]|\band\b|和|与|及|[至到{_DASH}]|\bto\b)\s{{0,3}}"
+_ITEM = rf"(?:{_SAID}|[\#@^注註])?{_N}"
+_JOIN = rf"[^\S\n]{{0,3}}(?:[,，、;；&/]|\band\b|和|与|及|[至到{_DASH}]|\bto\b)[^\S\n]{{0,3}}"
 _LIST = rf"{_ITEM}(?:{_JOIN}{_ITEM}){{0,19}}"
 # What may stand behind the number: 【1†source】, 【1:0†L5-L9】, [1, p. 3].
 _TAIL = r"(?:(?::\d{1,3})?†[^\]】\n]{0,40}|[,，]\s?(?:pp?\.|pages?\b|第)[^\]】\n]{0,20})"
@@ -48,21 +51,25 @@ _SAYS = re.compile(
 _WRITTEN = re.compile(
     rf"""
       ({_O}\s?{_N}\s?{_C}\s?[{_DASH}]\s?{_O}\s?{_N}\s?{_C})
-    | \^?{_O}{{1,2}}\s{{0,3}}({_LIST})\s{{0,3}}{_TAIL}?{_C}{{1,2}}(?:\((?=[^()\s]{{0,300}}[/.\#:])[^()\s]{{1,300}}\))?
+    | \^?{_O}{{1,2}}[ \t]{{0,3}}({_LIST})[ \t]{{0,3}}{_TAIL}?{_C}{{1,2}}
+        (?:\((?=[^()\s]{{0,300}}[/.\#:])[^()\s]{{1,300}}\))?
     | {_O}\s?({_SAID}{_N}){_ABOUT}{_C}
-    | [(（]\s?({_SAID}{_N}(?:{_JOIN}{_ITEM}){{0,19}})(?:{_ABOUT})?\s?[)）]
+    | [(（]\s?({_SAID}(?:{_N}|{_O}\s?{_N}\s?{_C})(?:{_JOIN}{_ITEM}){{0,19}})(?:{_ABOUT})?\s?[)）]
     | \#\#({_N})\$\$
     | \\cite[pt]?\{{\s?({_N}(?:\s?,\s?{_N}){{0,9}})\s?\}}
     | <(?:cite|ref|source|citation)s?>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</(?:cite|ref|source|citation)s?>
     # The rest means something else as often: a power, a footnote of the source, an item of a list.
     | (?P<weak>
-        (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))(?:\s?<sup>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</sup>
-            |\s?([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|\s?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
-            |\s?([{_CIRCLED}])(?=[。，；！？,;!?.]|\s*(?:\n|\Z)))
+        (?:(?<=[^\W\d_]{{3}})|(?<=[{HAN}。，；！？.,;!?)）”"'%％\]]))
+            (?:[ \t]?<sup>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</sup>
+            |[ \t]?([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|[ \t]?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
+            |[ \t]?([{_CIRCLED}])(?=[。，；！？,;!?.]|\s*(?:\n|\Z)))
         |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})\s?[:：|]\s?(?=[^\W\d_])[^\]】\n]{{1,60}}{_C}
         |(?P<in_words>{_IN_WORDS})
         |[\[【](?P<title>[^\[\]【】\n]{{2,80}})[\]】]
-        |(?<=[^\W\d_])\s?[(（]({_N})[)）](?=[ \t]{{0,3}}(?:[.!?。！？；;](?!\w)|\n|\Z))
+        |(?:(?<=[^\W\d_])[ \t]?[(（]({_N})[)）]
+            |(?P<bare>(?:(?<=[a-z])[ ]|(?<=[{HAN}])[ ]?)(?:\{{{_N}\}}|<{_N}>|「{_N}」)))
+            (?=[ \t]{{0,3}}(?:[.!?。！？；;](?!\w)|\n|\Z))
       )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -74,17 +81,26 @@ _NUMBERED = re.compile(
     r"article|part|rule|form|group|sentence|number|no)s?\.?\s?\Z|[项款条步种类第图表式]\Z",
     re.IGNORECASE,
 )
+# Before a number in other brackets, what has it for its object: press {1}, the answer is <2>, 按「1」.
+_TAKEN = re.compile(
+    r"(?:\b(?:is|are|was|were|be|to|of|in|by|and|or|with|than|from|at|for|on|as|into|the|an?|press|type|enter|select|choose"
+    r"|click|pick|key|button|sets?|list|array|returns?|prints?|values?|equals|called|says?|said|writes?)"
+    r"|(?:^|[\n.!?:;,])\s*[A-Za-z]+|[是为等于按选择输入写答叫称填点击即字码和或与到至在成作个说键号数值、])\Z",
+    re.IGNORECASE,
+)
 # What may still become a mark, or more of one, when more text comes.
 _BEGUN = re.compile(
     rf"""(?:
       (?:\^?\\?[\[【［〔〖⟦(（<]|&)[^\]】］〕〗⟧)）>\n]{{0,90}}
+    | [{{「]\d{{0,2}}|(?:\{{\d\d?\}}|<\d\d?>|「\d\d?」|[(（]\d\d?[)）])[ \t]{{0,3}}[.!?。！？；;]?
     | (?:\^?\\?[\[【［〔〖⟦(（]|&\#91;)[^\]】］〕〗⟧)）\n]{{1,90}}[\]】］〕〗⟧)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
     | [\[【［〔][^\]】］〕\n]{{1,60}}[\]】］〕]\([^)\s]{{0,300}}\)?
     | [\[【［〔]\s?\d{{1,2}}\s?[\]】］〕]\s?[-–—~]\s?\\?[\[【［〔]?\s?\d{{0,2}}\s?
     | <\w{{1,8}}>[^<\n]{{0,40}}(?:<[^>\n]{{0,10}})?
     | <\w{{1,8}}>[^<\n]{{0,40}}</\w{{1,8}}>
-    | \#{{1,2}}\d{{0,2}}\$?
-    | \\(?:c(?:i(?:t(?:e(?:[pt]?(?:\{{[\s\d,]{{0,60}})?)?)?)?)?)?|(?:\$\^?|\^)\{{?\d{{0,2}}\}}?|[{_SUPERSCRIPT}]{{1,2}}
+    | \#{{1,2}}\d{{0,2}}\${{0,2}}
+    | \\(?:c(?:i(?:t(?:e(?:[pt]?(?:\{{[\s\d,]{{0,60}})?)?)?)?)?)?
+    | (?:\$\^?|\^)\{{?\d{{0,2}}\}}?[\^$]?|[{_SUPERSCRIPT}]{{1,2}}
     | [{_CIRCLED}][^\S\n]{{0,40}}
     | (?:\b(?:s(?:o(?:u(?:r(?:c(?:es?)?)?)?)?)?|d(?:o(?:c(?:u(?:m(?:e(?:n(?:ts?)?)?)?)?)?)?)?
       |p(?:a(?:s(?:s(?:a(?:g(?:es?)?)?)?)?)?)?)|来源?|资料?|文档?)(?:\s?(?:\d[^\[\]【】［］〔〕()（）]{{0,90}})?)?
@@ -101,6 +117,23 @@ def numbers(marker: re.Match[str]) -> list[int]:
 
 
 _WEAK = _WRITTEN.groupindex["weak"]
+JOINER = "\u2060"
+"""Shows nothing and breaks nothing; inside a mark it makes it none of ours."""
+
+
+def as_quoted(text: str) -> str:
+    """A source's words as they may stand in an answer: its own marks, a footnote's say, are no citations of ours.
+
+    Example:
+        >>> as_quoted("At most 600 yuan [1].").replace(JOINER, "^")
+        'At most 600 yuan [^1].'
+    """
+
+    def apart(mark: re.Match[str]) -> str:
+        at = 0 if mark[0][0] in _SUPERSCRIPT + _CIRCLED else 1
+        return mark[0] if mark["title"] else f"{mark[0][:at]}{JOINER}{mark[0][at:]}"
+
+    return _WRITTEN.sub(apart, text)
 
 
 def _is_citation(text: str, marker: re.Match[str]) -> bool:
@@ -108,6 +141,8 @@ def _is_citation(text: str, marker: re.Match[str]) -> bool:
     before = text[max(0, marker.start() - 24) : marker.start()]
     if marker["in_words"]:
         return bool(_LEADS.search(before) or _SAYS.match(text, marker.end()))
+    if marker["bare"]:
+        return not _TAKEN.search(before)
     opened = marker[0].strip()[0]
     return opened in "[【［〔\\&" or not (_NUMBERED if opened in "(（" else _UNIT).search(before)
 
@@ -146,7 +181,7 @@ class CitationMarkers:
             at = ticks.end()
         rest = text[at:]
         keep = len(rest) if final or self._fence else self._decided(rest)
-        out.append(self._part(rest[:keep]))
+        out.append(self._part(rest[:keep], rest[keep:]))
         self._held = rest[keep:]
         return "".join(out)
 
@@ -155,20 +190,21 @@ class CitationMarkers:
         begun = _BEGUN.search(text, max(0, len(text) - _HELD))
         return len(text[: begun.start() if begun else len(text)].rstrip(" \t"))
 
-    def _part(self, text: str) -> str:
-        """One part in which every mark is whole; what went before it decides with it."""
+    def _part(self, text: str, following: str = "") -> str:
+        """One part in which every mark is whole; what stands before and behind it decides with it."""
         if self._fence or not text:
             return text
         text, last = self._before + text, len(self._before)
-        pieces = []
-        for marker in _WRITTEN.finditer(text, last):
+        pieces, at, whole = [], last, text + following
+        while (marker := _WRITTEN.search(whole, at)) and marker.end() <= len(text):
             cited, weak = self._pointed(marker), marker[_WEAK] is not None
             alive = [n for n in cited if n in self.valid]
-            if weak and not (alive and _is_citation(text, marker)):
+            if (weak and not (alive and _is_citation(text, marker))) or _ELEMENT.match(text, marker.start() - 1):
+                at = marker.start() + 1  # what stands inside may be one
                 continue
             before = text[last : marker.start()]
             pieces += [before, "".join(f"[{n}]" for n in alive)] if alive else [before.rstrip(" \t")]
-            last = marker.end()
+            last = at = marker.end()
         self._before = text[-24:]
         return "".join([*pieces, text[last:]])
 
