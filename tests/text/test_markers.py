@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from nacre.text.markers import MARKER, CitationMarkers, LiveMarkers, numbers
+from nacre.text.markers import MARKER, CitationMarkers, LiveMarkers, as_quoted, numbers
 
 
 def clean(text: str, valid: tuple[int, ...] = (1, 2)) -> str:
@@ -120,3 +120,10 @@ def test_chunks_with_block_content_are_filtered_too() -> None:
     ]
     assert out[0].content == [{"type": "text", "text": "x [1] y"}, image]
     assert "".join(str(c.content) for c in out[1:]) == " z"
+
+
+@pytest.mark.parametrize(
+    "text", ["面积为30平方米²。", "It covers 30 square meters² in all.", "a[1] = 2", "Document 2 is long."]
+)
+def test_what_is_no_mark_is_quoted_as_it_stands(text: str) -> None:
+    assert as_quoted(text) == text

@@ -130,14 +130,20 @@ def as_quoted(text: str) -> str:
     """
 
     def apart(mark: re.Match[str]) -> str:
+        if mark["title"] or not _is_citation(text, mark):
+            return mark[0]
         at = 0 if mark[0][0] in _SUPERSCRIPT + _CIRCLED else 1
-        return mark[0] if mark["title"] else f"{mark[0][:at]}{JOINER}{mark[0][at:]}"
+        return f"{mark[0][:at]}{JOINER}{mark[0][at:]}"
 
     return _WRITTEN.sub(apart, text)
 
 
 def _is_citation(text: str, marker: re.Match[str]) -> bool:
-    """Whether a mark of a form that means something else as often is a citation."""
+    """Whether a mark is a citation by what stands around it; most forms mean nothing else."""
+    if _ELEMENT.match(text, marker.start() - 1):
+        return False
+    if marker[_WEAK] is None:
+        return True
     before = text[max(0, marker.start() - 24) : marker.start()]
     if marker["in_words"]:
         return bool(_LEADS.search(before) or _SAYS.match(text, marker.end()))
@@ -199,7 +205,7 @@ class CitationMarkers:
         while (marker := _WRITTEN.search(whole, at)) and marker.end() <= len(text):
             cited, weak = self._pointed(marker), marker[_WEAK] is not None
             alive = [n for n in cited if n in self.valid]
-            if (weak and not (alive and _is_citation(text, marker))) or _ELEMENT.match(text, marker.start() - 1):
+            if (weak and not alive) or not _is_citation(text, marker):
                 at = marker.start() + 1  # what stands inside may be one
                 continue
             before = text[last : marker.start()]
