@@ -43,6 +43,12 @@ _ZEROS = re.compile(r"(\d+(?:\.\d*[1-9])?)\.?0+")  # behind a decimal point
 _HYPHEN, _NO_HYPHEN = re.compile(r"[-_]+"), re.compile(r"[./@+#:&'’,]+")
 _JOINED_AT_MOST = 3  # parts: Wi-Fi-6, but no sentence of hyphens
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)")
+_IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,}$|^\d{5,}$")
+_YEAR, _DAY = r"(?:19|20)\d\d", r"\d\d?[./-]\d\d?"
+_NO_IDENTIFIER = re.compile(
+    rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d]+(?:-[^\W\d]+)*|(?:[a-z]+[ -])?{_YEAR}s?|[fc]y[ -]?{_YEAR[:-4]}?\d\d"
+    rf"|[qh]\d(?:[ -]?{_YEAR})?|{_YEAR}[./-]{_DAY}|{_DAY}[./-]{_YEAR}"
+)
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
 
 
@@ -80,6 +86,24 @@ def only_names(text: str) -> bool:
     """
     pieces = list(_PIECE.finditer(unicodedata.normalize("NFKC", text)))
     return bool(pieces) and all(one.lastgroup == "emoji" or any(map(str.isdigit, one.group())) for one in pieces)
+
+
+def identifiers(text: str) -> Iterator[list[str]]:
+    """The part numbers, codes, clauses and versions in a text by their index terms, the whole of each first. Years,
+    dates, ordinals and numbers with a unit are none.
+
+    Example:
+        >>> list(identifiers("Is E1042 (v2.14) shown since FY2022 for 10kg, and 3rd, by 4.3.2?"))
+        [['e1042'], ['v2.14', '2.14'], ['4.3.2']]
+    """
+    text, at = unicodedata.normalize("NFKC", text).translate(_DASHES), 0
+    for standard in (*_STANDARD.finditer(text), None):
+        begin, end = standard.span() if standard else (len(text), len(text))
+        runs = [piece["latin"] or "" for piece in _PIECE.finditer(text, at, begin)]
+        for run in (*runs, text[begin:end]):
+            if _IDENTIFIER.search(run) and not _NO_IDENTIFIER.fullmatch(run.casefold()):
+                yield words(run)
+        at = end
 
 
 def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
