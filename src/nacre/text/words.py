@@ -45,8 +45,6 @@ _SIDES = re.compile(r"(?<=\d)(?<!^0)x(?=\d)")  # no 0x40
 _ZEROS = re.compile(r"(\d+(?:\.\d*[1-9])?)\.?0+")  # behind a decimal point
 _HYPHEN, _NO_HYPHEN = re.compile(r"[-_]+"), re.compile(r"[./@+#:&'’,]+")
 _JOINED_AT_MOST = 3  # parts: Wi-Fi-6, but no sentence of hyphens
-_CALLED = re.compile(r"(?=(?:-?\d){7,16}$)\d+(?:-\d+){1,4}")  # the number of an order or a telephone
-_RANGE = re.compile(r"\d{4}-\d{4}")  # of years
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)")
 _IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,}$|^\d{5,}$")
 _YEAR, _DAY = r"(?:19|20)\d\d", r"\d\d?[./-]\d\d?"
@@ -55,6 +53,8 @@ _NO_IDENTIFIER = re.compile(
     rf"|[qh]\d(?:[ -]?{_YEAR})?|{_YEAR}[./-]{_DAY}|{_DAY}[./-]{_YEAR}"
 )
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
+# The number of an order or a telephone, no date and no years from to.
+_CALLED = re.compile(rf"(?=(?:-?\d){{7,16}}$)(?!{_YEAR}-{_DAY}$|{_DAY}-{_YEAR}$|\d{{4}}-\d{{4}}$)\d+(?:-\d+){{1,4}}")
 
 
 def words(text: str) -> list[str]:
@@ -180,12 +180,8 @@ def _joined(run: str) -> Iterator[str]:
     for name in _NO_HYPHEN.split(run):
         parts = [part for part in _HYPHEN.split(name) if part]
         digits = all(part.isdigit() for part in parts)
-        if _is_called(name) if digits else 1 < len(parts) <= _JOINED_AT_MOST:
+        if _CALLED.fullmatch(name) if digits else 1 < len(parts) <= _JOINED_AT_MOST:
             yield "".join(parts)
-
-
-def _is_called(name: str) -> bool:
-    return bool(_CALLED.fullmatch(name)) and not _RANGE.fullmatch(name)
 
 
 @functools.lru_cache(maxsize=65536)
