@@ -49,7 +49,7 @@ _VERSION = re.compile(r"v(\d+(?:\.\d+)+)")
 _IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,}$|^\d{5,}$")
 _YEAR, _DAY = r"(?:19|20)\d\d", r"\d\d?[./-]\d\d?"
 _NO_IDENTIFIER = re.compile(
-    rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d]+(?:-[^\W\d]+)*|(?:[a-z]+[ -])?{_YEAR}s?|[fc]y[ -]?{_YEAR[:-4]}?\d\d"
+    rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d_]+(?:[-_][^\W\d_]+)*|(?:[a-z]+[ -])?{_YEAR}s?|[fc]y[ -]?(?:19|20)?\d\d"
     rf"|[qh]\d(?:[ -]?{_YEAR})?|{_YEAR}[./-]{_DAY}|{_DAY}[./-]{_YEAR}"
 )
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
