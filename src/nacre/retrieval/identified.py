@@ -16,7 +16,8 @@ from nacre.store.bm25 import idf
 from nacre.store.protocol import KeywordIndex
 from nacre.text.words import identifiers
 
-_ABOUT = 6.0  # standard deviations; chosen on the even seeds of bench/lookalikes.py: 3 is too little, 4 to 8 are alike
+# Standard deviations. On the even seeds of bench/lookalikes.py 3 is too little, 4 to 8 are alike.
+_ABOUT = 6.0
 _AT_MOST = 8  # identifiers of a query that are looked at
 
 

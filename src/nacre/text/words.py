@@ -50,6 +50,7 @@ _IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,
 _YEAR, _DAY = r"(?:19|20)\d\d", r"\d\d?[./-]\d\d?"
 _NO_IDENTIFIER = re.compile(
     rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d_]+(?:[-_][^\W\d_]+)*|(?:[a-z]+[ -])?{_YEAR}s?|[fc]y[ -]?(?:19|20)?\d\d"
+    r"|(?:ad|b?ce|bc)[ -]?\d+"
     rf"|[qh]\d(?:[ -]?{_YEAR})?|{_YEAR}[./-]{_DAY}|{_DAY}[./-]{_YEAR}"
 )
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
