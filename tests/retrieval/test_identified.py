@@ -51,7 +51,9 @@ def first(base: KnowledgeBase, query: str, k: int = 1, **more: object) -> list[s
     return [hit.uri.removeprefix("c:") for hit in base.search(query, k=k, **more)]
 
 
-@pytest.mark.parametrize("question", ["What does error {} of the sensor mean?", "{}: the cable of the sensor 是什么错误？", "{}"])
+@pytest.mark.parametrize(
+    "question", ["What does error {} of the sensor mean?", "{}: the cable of the sensor 是什么错误？", "{}"]
+)
 def test_the_passage_about_a_code_is_first(codes, question) -> None:
     spelt = [code if n % 2 else f"e-{code[1:]}" for n, code in enumerate(CODES[:20])]
     assert [first(codes, question.format(code)) for code in spelt] == [[code] for code in CODES[:20]]

@@ -46,11 +46,11 @@ _ZEROS = re.compile(r"(\d+(?:\.\d*[1-9])?)\.?0+")  # behind a decimal point
 _HYPHEN, _NO_HYPHEN = re.compile(r"[-_]+"), re.compile(r"[./@+#:&'’,]+")
 _JOINED_AT_MOST = 3  # parts: Wi-Fi-6, but no sentence of hyphens
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)")
-_IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,}$|^\d{5,}$")
+_IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,}$|^\d{5,}(?<!00)$")
 _YEAR, _DAY = r"(?:19|20)\d\d", r"\d\d?[./-]\d\d?"
 _NO_IDENTIFIER = re.compile(
-    rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d_]+(?:[-_][^\W\d_]+)*|(?:[a-z]+[ -])?{_YEAR}s?|[fc]y[ -]?(?:19|20)?\d\d"
-    r"|(?:ad|b?ce|bc)[ -]?\d+"
+    rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d_]+(?:[-_][^\W\d_]+)*|(?:[a-z]+[ -])?{_YEAR}s?"
+    r"|[fc]y[ -]?(?:19|20)?\d\d(?:[ -]?[qh]\d)?|(?:ad|b?ce|bc)[ -]?\d+"
     rf"|[qh]\d(?:[ -]?{_YEAR})?|{_YEAR}[./-]{_DAY}|{_DAY}[./-]{_YEAR}"
 )
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
@@ -96,7 +96,7 @@ def only_names(text: str) -> bool:
 
 def identifiers(text: str) -> Iterator[list[str]]:
     """The part numbers, codes, clauses and versions in a text by their index terms, the whole of each first. Years,
-    dates, ordinals and numbers with a unit are none.
+    dates, ordinals, round numbers and those with a unit are none.
 
     Example:
         >>> list(identifiers("Is E1042 (v2.14) shown since FY2022 for 10kg, and 3rd, by 4.3.2?"))
