@@ -21,19 +21,26 @@ _ABOUT = 6.0
 _AT_MOST = 8  # identifiers of a query that are looked at
 
 
-def identified_in(index: KeywordIndex, query: str, among: Collection[int]) -> dict[str, float]:
-    """What each identifier of a query tells of the chunks that hold it, 1 where a single one does, by its spellings."""
-    found: dict[str, float] = {}
+def identified_in(index: KeywordIndex, query: str, among: Collection[int]) -> dict[int, dict[str, float]]:
+    """The chunks that hold identifiers of a query, and what each of these tells, by its spellings: 1 where one holds
+    it.
+    """
+    found: dict[int, dict[str, float]] = {}
     for terms in itertools.islice(identifiers(query), _AT_MOST if among else 0):
         spellings = [term for term in terms if _bare(term) == _bare(terms[0])]
-        if holding := len(index.said(spellings, sorted(among))):
-            found |= dict.fromkeys(spellings, idf(holding, len(index)) / idf(1, len(index)))
+        holding = index.said(spellings, sorted(among))
+        for number in holding:
+            worth = idf(len(holding), len(index)) / idf(1, len(index))
+            found.setdefault(number, {}).update(dict.fromkeys(spellings, worth))
     return found
 
 
-def identified(hits: Sequence[Hit], worth: Mapping[str, float]) -> list[Hit]:
-    """The hits with those moved up that are about one of the identifiers."""
-    raised = (replace(hit, score=hit.score + _ABOUT * _most(hit, worth)) for hit in hits)
+def identified(hits: Sequence[Hit], held: Mapping[int, Mapping[str, float]]) -> list[Hit]:
+    """The hits with those moved up that are about one of the identifiers that they hold."""
+    raised = (
+        replace(hit, score=hit.score + _ABOUT * _most(hit, held[hit.chunk_id])) if hit.chunk_id in held else hit
+        for hit in hits
+    )
     return sorted(raised, key=lambda hit: -hit.score)
 
 
