@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nacre.text.words import located_words, only_names, sentences, stem, words
+from nacre.text.words import identifiers, located_words, only_names, sentences, stem, words
 
 
 def cut(text: str) -> list[str]:
@@ -33,6 +33,8 @@ def test_an_identifier_is_one_term_however_it_is_written(written: str, asked: st
     [
         ("Spare part KR-7700/C", "kr7700"),
         ("Spare part KR7700", "KR-7700"),
+        ("order 12-345-67", "1234567"),
+        ("call 01062345678", "010-6234-5678"),
         ("Fehler F2051", "f-2051"),
         ("用 Qwen2-VL 模型", "qwen2vl"),
         ("a Blu-ray drive", "bluray"),
@@ -72,6 +74,33 @@ def test_numbers_that_only_share_digits_stay_apart() -> None:
     assert "1200" not in words("parts 5,1,200") and words("ISO 9001,200")[-1] == "200"
     assert not set(words("2024-11-23")) & set(words("20241123"))
     assert "3.1" not in words("3.12") and words("v3.10")[:1] == ["v3.10"]
+
+
+@pytest.mark.parametrize("asked", ["M8×40", "m8*40", "M8x40"])
+def test_a_size_is_one_term_with_any_sign_for_times(asked: str) -> None:
+    assert words(asked) == words("M8X40") == ["m8x40", "m8", "40"]
+    assert set(words("100×200 mm")) >= {"100", "200"} and words("0x40") == ["0x40"]
+
+
+def test_dates_and_years_from_to_are_not_joined() -> None:
+    assert "20192020" not in words("2019-2020") and "20240501" not in words("2024-05-01")
+    assert "1052024" not in words("1-05-2024") and "1020" not in words("10-20")
+
+
+@pytest.mark.parametrize(
+    ("text", "wholes"),
+    [
+        ("E1042 是什么错误？", ["e1042"]),
+        ("第4.3.2条和 GB/T 22239-2019", ["4.3.2", "gb/t22239-2019"]),
+        ("QX-4471, v2.14 and M8×40", ["qx-4471", "v2.14", "m8x40"]),
+        ("order 4500012345 or 12-345-67", ["4500012345", "12-345-67"]),
+        ("in 2023, the mid-1990s, FY2022, FY 22, FY2023Q1, Q3, CUP 2022, AD 43, 2019-2020", []),
+        ("a 3rd of 10kg, 3.5 mm, 20-year-old, 5G, 10-K, 12:30, 10,000, 50000元, 4.3", []),
+        ("2023-05-01, 2023/5/1, 1.5.2023", []),
+    ],
+)
+def test_identifiers_are_no_years_dates_or_quantities(text: str, wholes: list[str]) -> None:
+    assert [terms[0] for terms in identifiers(text)] == wholes
 
 
 @pytest.mark.parametrize(

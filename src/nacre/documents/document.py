@@ -272,7 +272,7 @@ class Builder:
             return
         if width > WIDE:
             for first, part in bands([*([list(header)] if header else []), *tidy], int(bool(header)) or header_rows):
-                rest, names = (part[1:], part[0]) if header else (part, ())
+                names, rest = (part[0], part[1:]) if header else ([], part)
                 self.table(rest, header_rows=header_rows, header=names, row=row, column=column + first)
             return
         self.gap()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
+from nacre.retrieval.identified import identified, identified_in
 from nacre.retrieval.meaning import Meaning, find_meaning, standing_out, towards
 from nacre.retrieval.named import (
     FIRST,
@@ -124,13 +125,14 @@ class Searcher:
             known = Known(self.store.catalog, encoder) if encoder else None
             found = self._found(view, asked, known)
             phrases = quoted(query)
-            most = max(k, CANDIDATES) if phrases else 2 * k
+            marks = identified_in(view.words, query, found.scores) if "words" in arms else {}
+            most = max(k, CANDIDATES) if phrases or marks else 2 * k
             hits = self._hits(ranked(found.scores), max(most, FIRST) if "words" in arms else most, visible, where)
             if "words" in arms and (documents := self._named(view, asked, hits[:FIRST], about, visible)):
                 asked = replace(asked, wording=without_fillers(query))
                 found = self._found(view, asked, known, self._within(view, asked, documents))
                 hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
-        hits = hits[:most]
+        hits = identified(hits[:most], marks) if marks else hits[:most]
         hits = cited(hits) if len(arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
         return _judged(view.words, asked, hits, found) if "words" in arms else hits

@@ -17,7 +17,7 @@ from nacre.text.words import words
 WORDS_AT_MOST = 256  # different words of a query; longer queries keep their first
 _HAN_RUN, _HAN_CHARACTER = re.compile(rf"[{IDEOGRAPHS}]+"), re.compile(rf"[{IDEOGRAPHS}]")
 _ONE = "="  # before a single character; no word has it
-RULES = "3"  # count up whenever a text gets other terms: an index of other rules is made anew
+RULES = "4"  # count up whenever a text gets other terms: an index of other rules is made anew
 # Questions are full of words that statements do without, so their rarity in the base says nothing. They count half.
 _FUNCTION_WORDS = """
 a an and are as at be been but by for from had has have in is it its of on or that the their thes this those to was were

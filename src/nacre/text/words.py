@@ -11,6 +11,7 @@ go through the same function.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from nacre.text.vocabulary import compiled, vocabulary
 # A standard's number is one name though written with a space: GB/T 22239-2019, ISO 9001:2015, RFC 2616.
 _STANDARD = re.compile(r"\b[A-Z]{2,6}(?:/[A-Z]{1,5}){0,3} ?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{2,})(?:\.\d+)*(?:[-:]\d+)*\b")
 _DASHES = dict.fromkeys([0x2010, 0x2011, 0x2012, 0x2013, 0x2212], "-")  # what offices make of the hyphen of E-1042
+_TIMES = re.compile(r"(?<=\d)[×*](?=\d)")  # M8×40, m8*40 for M8x40
 _LETTER = rf"[^\W_{HAN}{KANA}{HANGUL}{SPACELESS}]"
 _PIECE = re.compile(
     rf"(?P<han>[{HAN}]+)|(?P<kana>[{KANA}]+|[{SPACELESS}]+)|(?P<hangul>[{HANGUL}]+)|(?P<emoji>[{EMOJI}])"
@@ -39,11 +41,21 @@ _OBJECT = re.compile("(?<=^.)[을를는]$")  # behind a noun of one syllable, wh
 _JOINT = re.compile(r"[._/@+#:&'’\-,]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _THOUSANDS = re.compile(r"(?<![\d.,'’])\d{1,3}(?:[,'’]\d{3})+(?![\d,'’])")
+_SIDES = re.compile(r"(?<=\d)(?<!^0)x(?=\d)")  # no 0x40
 _ZEROS = re.compile(r"(\d+(?:\.\d*[1-9])?)\.?0+")  # behind a decimal point
 _HYPHEN, _NO_HYPHEN = re.compile(r"[-_]+"), re.compile(r"[./@+#:&'’,]+")
 _JOINED_AT_MOST = 3  # parts: Wi-Fi-6, but no sentence of hyphens
 _VERSION = re.compile(r"v(\d+(?:\.\d+)+)")
+_IDENTIFIER = re.compile(r"[^\W\d_][\W_]*\d|\d[\W_]*[^\W\d_]|^\d+(?:[./-]\d+){2,}$|^\d{5,}(?<!00)$")
+_YEAR, _DAY = r"(?:19|20)\d\d", r"\d\d?[./-]\d\d?"
+_NO_IDENTIFIER = re.compile(
+    rf"\d+(?:[.,]\d+)*[\W_]*[^\W\d_]+(?:[-_][^\W\d_]+)*|(?:[a-z]+[ -])?{_YEAR}s?"
+    r"|[fc]y[ -]?(?:19|20)?\d\d(?:[ -]?[qh]\d)?|(?:ad|b?ce|bc)[ -]?\d+"
+    rf"|[qh]\d(?:[ -]?{_YEAR})?|{_YEAR}[./-]{_DAY}|{_DAY}[./-]{_YEAR}"
+)
 _LETTERS_DIGITS = re.compile(r"[^\W\d_]+|\d+")
+# The number of an order or a telephone, no date and no years from to.
+_CALLED = re.compile(rf"(?=(?:-?\d){{7,16}}$)(?!{_YEAR}-{_DAY}$|{_DAY}-{_YEAR}$|\d{{4}}-\d{{4}}$)\d+(?:-\d+){{1,4}}")
 
 
 def words(text: str) -> list[str]:
@@ -61,7 +73,7 @@ def words(text: str) -> list[str]:
 def located_words(text: str) -> list[tuple[str, int]]:
     """The index terms of a text in the order of `words`, each with the offset where it, or its identifier, begins."""
     found: list[tuple[str, int]] = []
-    at, text = 0, text.translate(_DASHES)
+    at, text = 0, _with_plain_signs(text)
     for standard in _STANDARD.finditer(text):
         found.extend(_terms(text, at, standard.start()))
         whole = standard.group().replace(" ", "").replace(",", "").casefold()
@@ -80,6 +92,29 @@ def only_names(text: str) -> bool:
     """
     pieces = list(_PIECE.finditer(unicodedata.normalize("NFKC", text)))
     return bool(pieces) and all(one.lastgroup == "emoji" or any(map(str.isdigit, one.group())) for one in pieces)
+
+
+def identifiers(text: str) -> Iterator[list[str]]:
+    """The part numbers, codes, clauses and versions in a text by their index terms, the whole of each first. Years,
+    dates, ordinals, round numbers and those with a unit are none.
+
+    Example:
+        >>> list(identifiers("Is E1042 (v2.14) shown since FY2022 for 10kg, and 3rd, by 4.3.2?"))
+        [['e1042'], ['v2.14', '2.14'], ['4.3.2']]
+    """
+    text, at = _with_plain_signs(unicodedata.normalize("NFKC", text)), 0
+    for standard in (*_STANDARD.finditer(text), None):
+        begin, end = standard.span() if standard else (len(text), len(text))
+        runs = (piece["latin"] or "" for piece in _PIECE.finditer(text, at, begin))
+        for run in itertools.chain(runs, [text[begin:end]]):
+            if _IDENTIFIER.search(run) and not _NO_IDENTIFIER.fullmatch(run.casefold()):
+                yield words(run)
+        at = end
+
+
+def _with_plain_signs(text: str) -> str:
+    """With one hyphen, and one sign for "times", each where it stood."""
+    return _TIMES.sub("x", text.translate(_DASHES))
 
 
 def _terms(text: str, start: int, end: int) -> Iterator[tuple[str, int]]:
@@ -121,6 +156,7 @@ def _latin(run: str) -> Iterator[str]:
     parts = [part for part in _JOINT.split(run) if part]
     if len(parts) == 1 or _NUMBER.fullmatch(run):
         yield from _number(run)
+        yield from _SIDES.split(run) if _SIDES.search(run) else ()
         return
     if any(joint in run for joint in "'’") and not any(joint in run for joint in "._/@+#:&-,"):
         yield stem(parts[0]) if parts[-1] in ("s", "") else "".join(parts)
@@ -146,7 +182,8 @@ def _joined(run: str) -> Iterator[str]:
     """The identifiers in a run as those write them who leave the hyphen out: zx9000 for ZX-9000/B."""
     for name in _NO_HYPHEN.split(run):
         parts = [part for part in _HYPHEN.split(name) if part]
-        if 1 < len(parts) <= _JOINED_AT_MOST and not all(part.isdigit() for part in parts):
+        digits = all(part.isdigit() for part in parts)
+        if _CALLED.fullmatch(name) if digits else 1 < len(parts) <= _JOINED_AT_MOST:
             yield "".join(parts)
 
 
