@@ -272,7 +272,7 @@ class Builder:
             return
         if width > WIDE:
             for first, part in bands([*([list(header)] if header else []), *tidy], int(bool(header)) or header_rows):
-                names, rest = (part[0], part[1:]) if header else ([], part)
+                rest, names = part[bool(header) :], part[0] if header else ()
                 self.table(rest, header_rows=header_rows, header=names, row=row, column=column + first)
             return
         self.gap()
