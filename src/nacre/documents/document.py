@@ -272,7 +272,8 @@ class Builder:
             return
         if width > WIDE:
             for first, part in bands([*([list(header)] if header else []), *tidy], int(bool(header)) or header_rows):
-                rest, names = part[bool(header) :], part[0] if header else ()
+                names: Sequence[str] = part[0] if header else ()
+                rest = part[1:] if header else part
                 self.table(rest, header_rows=header_rows, header=names, row=row, column=column + first)
             return
         self.gap()
@@ -283,9 +284,9 @@ class Builder:
         if self._cells > self.limits.table_cells:
             self.warn(tr("a table is kept as text only: too many cells"))
             return
-        names = [unspread(collapse(clean(name))) for name in header] or joined_down(tidy[:header_rows], width)
+        titles = [unspread(collapse(clean(name))) for name in header] or joined_down(tidy[:header_rows], width)
         place = self.page, self.sheet, row + header_rows, column
-        self.tables.append(Table(start, self.length, tuple(names), tuple(cells[header_rows:]), *place))
+        self.tables.append(Table(start, self.length, tuple(titles), tuple(cells[header_rows:]), *place))
 
     def _row(self, line: Sequence[str], width: int, last: bool) -> tuple[Cell, ...]:
         used = max((n + 1 for n, cell in enumerate(line) if cell), default=0)
