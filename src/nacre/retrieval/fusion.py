@@ -9,7 +9,7 @@ noise up to full size.
 Where even the chunk that says most of the query's words says few, they met by chance and count less.
 
 A chunk in another writing than the query cannot say its words. What words would have said of it is then taken from what
-its vector says, as it is with chunks in the query's own.
+its vector says, as it is with chunks in the query's own; the more of its words one of those says, the less.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ def fuse(
     weight: float = VECTOR_WEIGHT,
     foreign: Mapping[int, float] = _NONE,
     reach: float = 0.0,
+    usual: float = 0.5,
 ) -> dict[int, float]:
     """Score the candidates of both arms together.
 
@@ -43,6 +44,7 @@ def fuse(
         foreign: chunks in another writing than the query that the embedder reads, and what is added to their vector's
             score for the words that they cannot say.
         reach: what a chunk would score that says all words of the query; 0 where that is not known.
+        usual: the share of that which the chunk usually scores that says most of them.
 
     Returns:
         Score by chunk number.
@@ -55,14 +57,16 @@ def fuse(
     if not vectors.scores:
         weight = 0.0
     share = min(1.0, weight / VECTOR_WEIGHT)
-    said = min(1.0, max(words.scores.values(), default=0.0) / (_SAID * reach)) if reach else 1.0
-    spoken = (1 - weight) * (1 - share * (1 - said))
+    best = max(words.scores.values()) / reach if reach and words.scores else None
+    by_chance = 0.0 if best is None else max(0.0, 1 - best / _SAID)
+    spoken = (1 - weight) * (1 - share * by_chance)
     scores = {
         number: weight * vectors.standard(number) + spoken * words.standard(number)
         for number in sorted({*words.scores, *vectors.scores})
     }
+    told_elsewhere = 0.0 if best is None else best - usual
     for number, more in foreign.items():
-        scores[number] = max(scores[number], share * (vectors.standard(number) + more))
+        scores[number] = max(scores[number], share * (vectors.standard(number) + more - told_elsewhere))
     return scores
 
 

@@ -153,7 +153,7 @@ class Searcher:
             coverage = known.coverage(query)
         weight = self.store.settings().get("fusion_weight", VECTOR_WEIGHT)
         reach = view.words.reach(asked.wording)
-        scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign, reach)
+        scores = fuse(words, meaning.arm, coverage, weight, meaning.foreign, reach, meaning.said)
         if "words" in asked.arms and meaning.arm.scores:
             scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
         return _Found(words, reach, meaning, coverage, scores)
