@@ -40,6 +40,7 @@ from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
 from nacre.text.tongue import is_in_another_tongue, tongue_of
 from nacre.text.words import words
+from nacre.text.writing import WRITINGS
 
 _NAMED = re.compile(r"(?<=[^\W_] )[A-Z][\w'-]+(?: [A-Z\d][\w'-]*)*")
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
@@ -107,7 +108,8 @@ class RetrievalAugmented(ChatModelDecorator):
         extractive = getattr(innermost(self.inner), "extractive", False)
         # Unless a threshold was asked for: one that quotes judges by itself, at no cost, and of questions in German or
         # Spanish over English passages the default one, learned on English and Chinese, would refuse most.
-        unlearned = any(is_in_another_tongue(wanted, document.page_content) for document in found)
+        unlearned = tongue_of(wanted) not in WRITINGS
+        unlearned = unlearned and any(is_in_another_tongue(wanted, document.page_content) for document in found)
         gated = "min_relevance" in self.model_fields_set or not (extractive or unlearned)
         if not kept or (gated and self._irrelevant(found)):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
