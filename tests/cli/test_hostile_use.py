@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,6 +100,16 @@ def test_the_help_page_is_in_the_users_language(
         assert run(["keys", "add", "--help"]) == 0
         page = capsys.readouterr().out
         assert all(words in page for words in said) and not any(words in page for words in unsaid)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [([], "事实仍留在知识库中。"), (["sync"], "（默认不读）"), (["search"], "以这些主体的身份检索，逗号分隔")],
+)
+def test_a_help_page_in_chinese_is_whole_on_a_narrow_terminal(arguments: list[str], said: str) -> None:
+    narrow = {**os.environ, "NACRE_LANG": "zh", "COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    page = subprocess.run([*NACRE, *arguments, "--help"], env=narrow, capture_output=True, check=True).stdout.decode()
+    assert said in re.sub(r"[\s│]", "", page)
 
 
 @pytest.mark.parametrize("json_flag", [[], ["--json"]])

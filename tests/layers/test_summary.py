@@ -4,6 +4,7 @@ import pytest
 
 import nacre
 from nacre.connectors.models.quote import QuoteChatModel
+from nacre.ingest.source import TextSource
 from nacre.layers.summary import wanted
 from nacre.text.messages import nacre_of, parse_sources, text_of
 
@@ -100,6 +101,14 @@ def test_of_more_documents_than_fit_it_is_told_how_many_were_read(base):
     reply = layer.invoke("Summarise all documents")
     assert "1 of 2 documents" in text_of(reply) and len(nacre_of(reply)["dropped"]) == 1
     assert "2 份文档中的 1 份" in text_of(layer.invoke("总结所有文档"))
+
+
+def test_of_more_documents_than_fit_those_in_the_askers_language_are_read(base):
+    base.sync(TextSource("memory:k/", [("memory:k/1", "瓷窑每周一由窑主点火。瓷窑三天后才冷却。", "瓷窑规则")]))
+    layer = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base, most_documents=1)
+    for asked, titles in (("总结所有文档", ["瓷窑规则"]), ("Summarise all documents", ["Kiln rules", "Pond rules"])):
+        (title,) = {c["title"] for c in nacre_of(layer.invoke(asked))["citations"]}
+        assert title in titles
 
 
 @pytest.mark.parametrize(

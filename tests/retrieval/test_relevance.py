@@ -148,6 +148,22 @@ def test_only_what_is_judged_can_be_refused(values: list[object], threshold: flo
     assert bool(model.calls) is asked
 
 
+@pytest.mark.parametrize(
+    ("question", "given", "asked"),
+    [
+        ("Wie viel Tee wird im Haus serviert?", {}, True),
+        ("How much tea is served in the house?", {}, False),
+        ("Wie viel Tee wird im Haus serviert?", {"min_relevance": 0.05}, False),
+    ],
+)
+def test_the_default_does_not_judge_a_language_that_it_was_not_learned_on(
+    question: str, given: dict[str, float], asked: bool
+) -> None:
+    model = ScriptedChatModel(["Tea. [1]"])
+    RetrievalAugmented(inner=model, retriever=Shelf(values=[0.01, 0.02]), **given).invoke(question)  # type: ignore[arg-type]
+    assert bool(model.calls) is asked
+
+
 def test_more_of_every_sign_never_counts_against_a_hit() -> None:
     plain = Signs(0.4, 0.5, 2.0, 1.0, 0.0)
     for stronger in (Signs(0.6, 0.5, 2.0, 1.0, 0.0), Signs(0.4, 0.7, 2.0, 1.0, 0.0), Signs(0.4, 0.5, 3.0, 1.0, 0.0)):

@@ -94,3 +94,12 @@ def _translate_frames() -> None:
     rich_utils.COMMANDS_PANEL_TITLE = "命令"
     rich_utils.REQUIRED_LONG_STRING = "[必填]"
     rich_utils.DEFAULT_STRING = "[默认：{}]"
+    plain = rich_utils.highlighter
+
+    def folded(text: Any) -> Any:
+        """A clause without spaces is one word to rich, which cuts off what does not fit into the line."""
+        shown = plain(text)
+        shown.overflow = "fold"
+        return shown
+
+    rich_utils.highlighter = folded  # type: ignore[assignment]

@@ -38,8 +38,9 @@ from nacre.text.messages import (
 )
 from nacre.text.titles import title_of
 from nacre.text.tokens import estimate_messages
-from nacre.text.tongue import tongue_of
+from nacre.text.tongue import is_in_another_tongue, tongue_of
 from nacre.text.words import words
+from nacre.text.writing import WRITINGS
 
 _NAMED = re.compile(r"(?<=[^\W_] )[A-Z][\w'-]+(?: [A-Z\d][\w'-]*)*")
 MIN_RELEVANCE = 0.05  # hardly a right answer falls below (bench/relevance_weights.py)
@@ -65,7 +66,8 @@ class RetrievalAugmented(ChatModelDecorator):
             or 6,000 where the window is not known.
         min_relevance: refuse without asking the model when no document is as likely as this to hold an answer (0 to 1;
             see `Hit.relevance`); 0 always asks. Documents without `relevance` are not judged: the model is asked. One
-            that quotes judges by itself, unless this is given.
+            that quotes judges by itself, unless this is given, and so does a model of questions in a language (German,
+            Spanish, …) that the default was not learned on.
         prompt: id of the prompt, with the variables `sources` and `question`.
         rewrite: make a follow-up ("And for part-timers?") whole from the messages before it, by the innermost model or,
             where that only quotes, by rules.
@@ -104,8 +106,11 @@ class RetrievalAugmented(ChatModelDecorator):
         kept, dropped = pack(found, self._budget(messages))
         known: dict[str, Any] = {} if question == asked_as else {"question": question}
         extractive = getattr(innermost(self.inner), "extractive", False)
-        # One that quotes judges by itself, at no cost, unless a threshold was asked for.
-        gated = not extractive or "min_relevance" in self.model_fields_set
+        # Unless a threshold was asked for: one that quotes judges by itself, at no cost, and of questions in German or
+        # Spanish over English passages the default one, learned on English and Chinese, would refuse most.
+        unlearned = tongue_of(wanted) not in WRITINGS
+        unlearned = unlearned and any(is_in_another_tongue(wanted, document.page_content) for document in found)
+        gated = "min_relevance" in self.model_fields_set or not (extractive or unlearned)
         if not kept or (gated and self._irrelevant(found)):
             return with_nacre(AIMessage(refusal(language)), abstained=True, citations=[], hits=[], **known)
         if parts := searches_in(wanted):

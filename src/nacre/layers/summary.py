@@ -96,8 +96,9 @@ class Summary(ChatModelDecorator):
         question, asker = asked
         base = self.knowledge_base
         rows = [row for row in base.documents() if base.visible(row["uri"], asker)]
-        if of_everything(question):
-            return rows
+        if of_everything(question):  # more than are read: first those that the asker can read
+            spoken = language_of(question)
+            return sorted(rows, key=lambda row: language_of(row["title"] or row["uri"]) != spoken)
         whole, *targets = wanted(question)
         named = _best(whole, rows) or [row for target in targets for row in _best(target, rows)]
         unique = {row["uri"]: row for row in named}
