@@ -46,3 +46,25 @@ def test_a_line_that_runs_over_pages_is_not_quoted_and_an_entry_is() -> None:
     assert "page" in quoted("How many pages do the Pelican Yard rules have?", *pages[:2])
     entries = [Source(n, f"Signed by: Ada Quill\n{line}", f"Rule {n}") for n, line in enumerate(said, 1)]
     assert "Ada Quill" in quoted("Who signed the rules, signed by whom?", *entries)
+
+
+@pytest.mark.parametrize(
+    ("question", "line", "held"),
+    [
+        ("How much is a ticket to the Pool?", "Ticket price {} EUR", "Ticket price 7 EUR"),
+        ("What are the opening hours of the Pool?", "Opening hours 9–17", "Opening hours 9–17"),
+    ],
+)
+def test_what_several_documents_or_parts_of_one_say_alike_is_quoted(question: str, line: str, held: str) -> None:
+    places = [("Library", 3), ("Pool", 7), ("Museum", 9)]
+    texts = [f"# {place}\n\n{line.format(price)}\n\nThe {place} has rooms." for place, price in places]
+    assert held in quoted(
+        question, *(Source(n, text, place) for n, (text, (place, _)) in enumerate(zip(texts, places, strict=True)))
+    )
+    assert held in quoted(question, *(Source(n, text, "Town") for n, text in enumerate(texts)))
+
+
+def test_a_line_of_three_documents_or_of_snippets_runs_over_no_pages() -> None:
+    said = "Manager Ada Quill\n\nThe pool is open."
+    for titles in (("Library", "Pool", "Museum"), ("", "", "")):
+        assert "Ada Quill" in quoted("Who is the manager?", *(Source(n, said, title) for n, title in enumerate(titles)))

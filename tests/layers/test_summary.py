@@ -118,3 +118,28 @@ def test_of_more_documents_than_fit_those_in_the_askers_language_are_read(base):
 def test_a_question_that_only_speaks_of_the_documents_is_no_request_for_all(base, asked):
     layer = nacre.Summary(inner=nacre.ScriptedChatModel(["passed on"]), knowledge_base=base)
     assert text_of(layer.invoke(asked)) == "passed on"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["When is the summary of the yard pond rules due?", "Is the summary of the yard pond rules long?",
+     "What is the difference between the depth of the pond rules and the kiln rules?",
+     "What do you know about it?", "Tell me everything about this", "什么是知识库？", "What is the knowledge base?", "哪些文件？"],
+)  # fmt: skip
+def test_a_question_for_one_thing_is_no_request_for_whole_documents(base, asked):
+    layer = nacre.Summary(inner=nacre.ScriptedChatModel(["passed on"]), knowledge_base=base)
+    assert text_of(layer.invoke(asked)) == "passed on"
+
+
+@pytest.mark.parametrize("asked", ["What is the difference between the pond and the kiln?", "你有哪些文件？"])
+def test_whole_documents_are_told_apart_by_what_names_them(base, asked):
+    reply = nacre.Summary(inner=QuoteChatModel(), knowledge_base=base).invoke(asked)
+    assert {c["title"] for c in nacre_of(reply)["citations"]} == {"Pond rules", "Kiln rules"}
+
+
+def test_a_polite_request_is_one():
+    assert (
+        wanted("能总结一下差旅管理办法吗？")
+        and wanted("请总结如何报销")
+        and wanted("Can you summarise the pond rules?")
+    )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 
-from nacre.text.markers import MARKER, CitationMarkers, LiveMarkers, as_quoted, numbers
+from nacre.text.markers import JOINER, MARKER, CitationMarkers, LiveMarkers, as_quoted, numbers
 
 
 def clean(text: str, valid: tuple[int, ...] = (1, 2)) -> str:
@@ -127,3 +127,22 @@ def test_chunks_with_block_content_are_filtered_too() -> None:
 )
 def test_what_is_no_mark_is_quoted_as_it_stands(text: str) -> None:
     assert as_quoted(text) == text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Pay (see Document 2) first.",
+        "It holds [1]–[2] now.",
+        "a word①`code`",
+        "[[1]] x",
+        "[its area² x]",
+        "cut 【1†off",
+        "a [Source 1: torn",
+    ],
+)
+def test_a_mark_inside_a_mark_of_a_quote_is_none_of_ours_either(said: str) -> None:
+    quote = as_quoted(said)
+    assert quote.replace(JOINER, "") == said
+    marks = CitationMarkers([1, 2])
+    assert marks.push(f"{quote} [1]") + marks.close() == f"{quote} [1]"

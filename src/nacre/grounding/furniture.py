@@ -16,9 +16,13 @@ _REACHES = re.compile(
     r"\b(?:contact|reach|write|call|e-?mail|(?:tele)?phone|address|website|site)\b|联系|邮箱|邮件|电话|地址|网址|网站",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"\d+")
+# The number of a page is left out of it; any other but a year is what somebody asks for.
+_PAGE = re.compile(
+    r"\b(?:pages?|p\.|seite|p[áa]gina)\s?\d+(?:\s?(?:of|von|de|/)\s?\d+)?|[第共]\s?\d+\s?[页頁]", re.IGNORECASE
+)
+_DATUM = re.compile(r"(?<!\d)(?!(?:19|20)\d\d(?!\d))\d")
 _LONGEST = 60  # characters of a line that runs over pages
-_PASSAGES = 3  # with the same line, numbers aside: a heading may stand in two that overlap
+_PASSAGES = 3  # of one document with the same line: a heading may stand in two that overlap
 
 
 class Line(Protocol):
@@ -31,23 +35,25 @@ class Line(Protocol):
 T = TypeVar("T", bound=Line)
 
 
-def without_furniture(question: str, found: Sequence[T]) -> list[T]:
+def without_furniture(question: str, passages: Sequence[tuple[str, ...]], found: Sequence[T]) -> list[T]:
     """The sentences that may answer.
 
     Args:
         question: as it was asked; one for the rights is answered by their notice, and one for an address may be.
-        found: of all passages.
+        passages: each a text and its title. What three documents say alike, a price or the hours, runs over no pages;
+            nor, as far as is known, do snippets without titles.
+        found: the sentences of all passages.
     """
-    places: dict[str, set[int]] = defaultdict(set)
-    for line in found:
-        if _may_run(line.text):
-            places[_NUMBER.sub("#", line.text)].add(line.passage)
-    running = {text for text, passages in places.items() if len(passages) >= _PASSAGES}
+    kinds = [(passages[line.passage][1], _PAGE.sub("#", line.text)) if _may_run(line.text) else None for line in found]
+    places: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for line, kind in zip(found, kinds, strict=True):
+        if kind and kind[0] and not _DATUM.search(kind[1]):
+            places[kind].add(line.passage)
     noted, reaches = (pattern.search(question) is not None for pattern in (_ASKS, _REACHES))
     return [
         line
-        for line in found
-        if not (_may_run(line.text) and _NUMBER.sub("#", line.text) in running)
+        for line, kind in zip(found, kinds, strict=True)
+        if (kind is None or len(places.get(kind, ())) < _PASSAGES)
         and (noted or not _NOTICE.match(line.text) or (reaches and _ADDRESS.search(line.text)))
     ]
 

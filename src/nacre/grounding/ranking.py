@@ -140,14 +140,14 @@ def analyse(question: str) -> Question:
 
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     """Weigh every sentence of some passages."""
-    found = without_furniture(question.text, [one for n, it in enumerate(passages) for one in _sentences(n, *it)])
+    found = without_furniture(question.text, passages, [s for n, it in enumerate(passages) for s in _sentences(n, *it)])
     who = question.expectation.kind == "person"
     told = (one.text for one in found if who and not is_heading(one.text))  # of a heading any word may have a capital
     names = frozenset(term for text in told for term in capitals(text, question.asked))
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     plain = {term: prior(term) * question.spellings.get(term, 1.0) for term in question.terms}
     weights = {term: value * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term, value in plain.items()}
-    year = [_names_another_year(question.text, passage[1]) for passage in passages]
+    year = [_names_another_year(question.text, title) for _, title, *_ in passages]
     keys = _keys(question, found)
     held = {term for sentence in found for term in _held(sentence)}
     titled = any(title for _, title, *_ in passages)  # loose snippets name what they like

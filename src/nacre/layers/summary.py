@@ -25,7 +25,7 @@ from nacre.text.tokens import estimate
 from nacre.text.vocabulary import compiled, vocabulary
 from nacre.text.words import sentences, words
 
-_SUMMARISE, _COMPARE, _FRAME, _JOINT, _EVERYTHING, _ASKS, _AROUND = (
+_SUMMARISE, _COMPARE, _FRAME, _JOINT, _EVERYTHING, _ASKS, _AROUND, _ORDINARY, _ELSEWHERE = (
     compiled(said, {}) for said in vocabulary("nacre.layers", "summary").values()
 )
 _NAMED = 0.6  # the share of what is asked for that must stand in a document's title or address
@@ -100,9 +100,12 @@ class Summary(ChatModelDecorator):
             spoken = language_of(question)
             return sorted(rows, key=lambda row: language_of(row["title"] or row["uri"]) != spoken)
         whole, *targets = wanted(question)
-        named = _best(whole, rows) or [row for target in targets for row in _best(target, rows)]
+        summarise = _SUMMARISE.search(question) is not None
+        least = _NAMED if summarise else 1.0  # what else is named is what is compared: the price of both
+        found = [_best(target, rows, least) for target in targets]
+        named = _best(whole, rows, least) or [row for rows in found for row in rows]
         unique = {row["uri"]: row for row in named}
-        if not _SUMMARISE.search(question) and len(unique) < 2:  # to compare cells is another question
+        if not summarise and (len(unique) < 2 or not all(found)):  # to compare cells is another question
             return []
         return list(unique.values())
 
@@ -148,7 +151,9 @@ def wanted(question: str) -> list[str]:
         >>> wanted("总结一下差旅管理办法")
         ['差旅管理办法']
     """
-    if len(question) > LONGEST_SEARCHED or not (_SUMMARISE.search(question) or _COMPARE.search(question)):
+    if len(question) > LONGEST_SEARCHED or _ORDINARY.search(question):
+        return []
+    if not (_SUMMARISE.search(question) or _COMPARE.search(question)):
         return []
     bare = _COMPARE.sub(" ", _SUMMARISE.sub(" ", question))
     targets = [
@@ -169,18 +174,18 @@ def of_everything(question: str) -> bool:
     rest = question
     for said in (_EVERYTHING, _SUMMARISE, _ASKS, _FRAME, _AROUND):
         rest = said.sub(" ", rest)
-    asks = _SUMMARISE.search(question) or _ASKS.search(question)
+    asks = _SUMMARISE.search(question) or (_ASKS.search(question) and not _ELSEWHERE.search(question))
     return bool(asks) and not any(map(str.isalnum, rest))
 
 
-def _best(target: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _best(target: str, rows: Sequence[dict[str, Any]], least: float) -> list[dict[str, Any]]:
     """The documents whose title or address says most of what is asked for."""
     asked = {term for term in words(target) if term not in stopwords()}
     if not asked:
         return []
     shares = [len(asked & {*words(f"{row['title']} {row['uri']}")}) / len(asked) for row in rows]
     best = max(shares, default=0.0)
-    return [row for row, share in zip(rows, shares, strict=True) if share == best >= _NAMED]
+    return [row for row, share in zip(rows, shares, strict=True) if share == best >= least]
 
 
 def _parts(text: str, budget: int) -> list[tuple[int, str]]:

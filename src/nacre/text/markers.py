@@ -32,8 +32,8 @@ _ITEM = rf"(?:{_SAID}|[\#@^注註])?{_N}"
 _JOIN = rf"[^\S\n]{{0,3}}(?:[,，、;；&/]|\band\b|和|与|及|[至到{_DASH}]|\bto\b)[^\S\n]{{0,3}}"
 _LIST = rf"{_ITEM}(?:{_JOIN}{_ITEM}){{0,19}}"
 # What may stand behind the number: 【1†source】, 【1:0†L5-L9】, [1, p. 3].
-_TAIL = r"(?:(?::\d{1,3})?†[^\]】\n]{0,40}|[,，]\s?(?:pp?\.|pages?\b|第)[^\]】\n]{0,20})"
-_ABOUT = r"[:：,，][^\]】)）\n]{1,60}"  # [Source 1: Travel policy]
+_TAIL = r"(?:(?::\d{1,3})?†[^\[【\]】\n]{0,40}|[,，]\s?(?:pp?\.|pages?\b|第)[^\[【\]】\n]{0,20})"
+_ABOUT = r"[:：,，][^\[【\]】)）\n]{1,60}"  # [Source 1: Travel policy]
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _CIRCLED = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 # In a sentence: "Source 1 says …", "according to sources 1 and 2, …".
@@ -64,7 +64,7 @@ _WRITTEN = re.compile(
             (?:[ \t]?<sup>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</sup>
             |[ \t]?([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|[ \t]?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
             |[ \t]?([{_CIRCLED}])(?=[。，；！？,;!?.]|\s*(?:\n|\Z)))
-        |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})\s?[:：|]\s?(?=[^\W\d_])[^\]】\n]{{1,60}}{_C}
+        |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})\s?[:：|]\s?(?=[^\W\d_])[^\[【\]】\n]{{1,60}}{_C}
         |(?P<in_words>{_IN_WORDS})
         |[\[【](?P<title>[^\[\]【】\n]{{2,80}})[\]】]
         |(?:(?<=[^\W\d_])[ \t]?[(（]({_N})[)）]
@@ -129,13 +129,14 @@ def as_quoted(text: str) -> str:
         'At most 600 yuan [^1].'
     """
 
-    def apart(mark: re.Match[str]) -> str:
-        if mark["title"] or not _is_citation(text, mark):
-            return mark[0]
-        at = 0 if mark[0][0] in _SUPERSCRIPT + _CIRCLED else 1
-        return f"{mark[0][:at]}{JOINER}{mark[0][at:]}"
-
-    return _WRITTEN.sub(apart, text)
+    pieces, last, at = [], 0, 0
+    while mark := _WRITTEN.search(text, at):
+        at = mark.start() + 1  # what stands inside may be one too: (see Document 2), [1]–[2]
+        if not mark["title"] and _is_citation(text, mark):
+            cut = at - (mark[0][0] in _SUPERSCRIPT + _CIRCLED)
+            pieces.append(text[last:cut])
+            last = cut
+    return JOINER.join([*pieces, text[last:]])
 
 
 def _is_citation(text: str, marker: re.Match[str]) -> bool:
@@ -175,7 +176,7 @@ class CitationMarkers:
         out: list[str] = []
         at = 0
         for ticks in _TICKS.finditer(text):
-            out.append(self._part(text[at : ticks.start()]))
+            out.append(self._part(text[at : ticks.start()], ticks[0]))
             at = ticks.start()
             # A run of backticks at the very end may go on in the next piece.
             if ticks.end() == len(text) and not final:
