@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nacre.grounding.stopwords import stopwords
+from nacre.text.hygiene import LONGEST_SEARCHED
 from nacre.text.words import located_words, words
 
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
@@ -25,6 +26,8 @@ _COMPARES = re.compile(
     r"|better|heavier|lighter|faster|slower|earlier|later|older|newer)\b|比较|相比|对比|分别|各自",
     re.IGNORECASE,
 )
+_END, _BESIDE = re.compile(r"[,.;:?!，。；：？！]"), 60  # what ends a thing; characters in which it stands
+_BOTH = re.compile(r"\s(?:and|or|versus|vs\.?)\s(?:(?:of|in|for|that|the|an?)\s){0,2}|[、和与跟及]|还是", re.IGNORECASE)
 _SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
 OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _COMPARED = 6  # things
@@ -51,6 +54,32 @@ def compared(text: str) -> list[str]:
             asked = (_COMPARES.sub("", f"{before}{thing[0]}{after}") for thing in run[:_COMPARED])
             return [_SPACES.sub(lambda found: found[1] or "", one).strip() for one in asked]
     return [text]
+
+
+def joined(text: str) -> Iterator[tuple[set[str], set[str]]]:
+    """What tells two things apart that a question joins, whether they have names or not.
+
+    Examples:
+        >>> next(joined("金卡会员和银卡会员的折扣"))
+        ({'金卡'}, {'银卡'})
+    """
+    text = text[:LONGEST_SEARCHED]
+    inside = {
+        at + n for term, at in told_apart(text) if not term.isascii() for n in range(len(term) if term[1:] else 0)
+    }
+    for joint in _BOTH.finditer(text):
+        if joint.start() in inside:  # 参与者
+            continue
+        before = _beside(_END.split(text[: joint.start()][-_BESIDE:])[-1], -1)
+        after = _beside(_END.split(text[joint.end() :][:_BESIDE])[0], 1)
+        if before - after and after - before:
+            yield before - after, after - before
+
+
+def _beside(text: str, way: int) -> set[str]:
+    """The terms up to the first function word."""
+    terms = [term for term, _ in sorted(told_apart(text), key=lambda found: found[1])][::way]
+    return set(itertools.takewhile(lambda term: term not in stopwords(), terms))
 
 
 def told_by_name(text: str, terms: Sequence[str]) -> dict[str, float]:
