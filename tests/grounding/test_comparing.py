@@ -37,6 +37,20 @@ def test_both_things_are_quoted_and_no_third(question: str, source: Source, quot
     assert [amount for amount in amounts if amount in found] == quoted
 
 
+@pytest.mark.parametrize(
+    ("question", "source", "sure", "quotes"),
+    [
+        ("Compare the tolls of locals and visitors.", CROSSING, "answer", 2),
+        ("Compare the tolls of locals and sailors.", CROSSING, "closest", 1),
+        ("学生和儿童的年票有什么不同？", SWIMMING, "answer", 2),
+        ("学生和教师的年票有什么不同？", SWIMMING, "closest", 1),
+    ],
+)
+def test_a_word_that_only_compares_is_not_missing(question: str, source: Source, sure: str, quotes: int) -> None:
+    found = select(question, [source])
+    assert (found.sure, len(found.quotes)) == (sure, quotes)
+
+
 def test_a_joint_inside_a_word_joins_nothing() -> None:
     assert list(joined("参与者几点签到？")) == list(joined("The sand and.")) == []
 

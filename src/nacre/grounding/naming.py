@@ -28,6 +28,12 @@ _COMPARES = re.compile(
 )
 _END, _BESIDE = re.compile(r"[,.;:?!，。；：？！]"), 60  # what ends a thing; characters in which it stands
 _BOTH = re.compile(r"\s(?:and|or|versus|vs\.?)\s(?:(?:of|in|for|that|the|an?)\s){0,2}|[、和与跟及]|还是", re.IGNORECASE)
+# What says that things are compared, and nothing of them.
+_DIFFERS = re.compile(
+    r"\bcompare\b|\b(?:the )?differences? between\b|有?(?:什么|何|哪些)?(?:不同|区别|差[别异])(?:在哪里?)?"
+    r"|比较|对比|分别|各自",
+    re.IGNORECASE,
+)
 _SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
 OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _COMPARED = 6  # things
@@ -35,7 +41,8 @@ _NUMBERED = 0.35  # how much a number names, beside an identifier or the key of 
 
 
 def compared(text: str) -> list[str]:
-    """A question that names several things of one kind, once for each of them; else the question alone.
+    """A question that names several things of one kind, once for each of them; else the question alone, without the
+    words that only say that two things are compared.
 
     Examples:
         >>> compared("Is the N20 or the N40 louder?")
@@ -53,6 +60,8 @@ def compared(text: str) -> list[str]:
             before, after = text[: run[0].start()], text[run[-1].end() :]
             asked = (_COMPARES.sub("", f"{before}{thing[0]}{after}") for thing in run[:_COMPARED])
             return [_SPACES.sub(lambda found: found[1] or "", one).strip() for one in asked]
+    if _DIFFERS.search(text) and any(joined(plain := _DIFFERS.sub("", text).strip())):
+        return [plain]
     return [text]
 
 

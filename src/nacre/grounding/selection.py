@@ -204,7 +204,18 @@ def _by_words(
         tried = (_selected(other, sources, sentences, relevance, near) for other in others)
         return next((one for one in tried if one.quotes), Selection())
     surest: Sure = "answer" if any(one.sure == "answer" for one in found) else "closest"
-    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], surest)
+    quotes = tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST]
+    without = (alike[0] for part, alike in zip(questions_in(question), things, strict=False) if alike[0] != part)
+    if known and len(parts) == len(things) and any(_is_half(one, quotes, sources) for one in without):
+        surest = "closest"
+    return Selection(quotes, surest)
+
+
+def _is_half(question: str, quotes: Sequence[Quote], sources: Sequence[Source]) -> bool:
+    """Whether one of two things that a question compares is in none of the quotes."""
+    texts = {source.n: source.text for source in sources}
+    said = {term for quote in quotes for term in words(texts[quote.n][quote.start : quote.end])}
+    return any(said.isdisjoint(thing) for pair in joined(question) for thing in pair)
 
 
 def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
