@@ -31,7 +31,7 @@ _BOTH = re.compile(r"\s(?:and|or|versus|vs\.?)\s(?:(?:of|in|for|that|the|an?)\s)
 # What says that things are compared, and nothing of them.
 _DIFFERS = re.compile(
     r"\bcompare\b|\b(?:the )?differences? between\b|有?(?:什么|何|哪些)?(?:不同|区别|差[别异])(?:在哪里?)?"
-    r"|比较|对比|分别|各自",
+    r"|比较|对比",
     re.IGNORECASE,
 )
 _SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
