@@ -60,8 +60,11 @@ def compared(text: str) -> list[str]:
             before, after = text[: run[0].start()], text[run[-1].end() :]
             asked = (_COMPARES.sub("", f"{before}{thing[0]}{after}") for thing in run[:_COMPARED])
             return [_SPACES.sub(lambda found: found[1] or "", one).strip() for one in asked]
-    if _DIFFERS.search(text) and any(joined(plain := _DIFFERS.sub("", text).strip())):
-        return [plain]
+    if _DIFFERS.search(text):
+        plain = _DIFFERS.sub("", text).strip()
+        things = {term for pair in joined(plain) for thing in pair for term in thing}
+        if things and {*words(plain)} - things - stopwords():  # else how they differ is what is asked
+            return [plain]
     return [text]
 
 
