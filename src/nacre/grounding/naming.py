@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from nacre.grounding.stopwords import stopwords
+from nacre.text.hygiene import LONGEST_SEARCHED
 from nacre.text.words import located_words, words
 
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
@@ -25,6 +26,14 @@ _COMPARES = re.compile(
     r"|better|heavier|lighter|faster|slower|earlier|later|older|newer)\b|比较|相比|对比|分别|各自",
     re.IGNORECASE,
 )
+_END, _BESIDE = re.compile(r"[,.;:?!，。；：？！]"), 60  # what ends a thing; characters in which it stands
+_BOTH = re.compile(r"\s(?:and|or|versus|vs\.?)\s(?:(?:of|in|for|that|the|an?)\s){0,2}|[、和与跟及]|还是", re.IGNORECASE)
+# What says that things are compared, and nothing of them.
+_DIFFERS = re.compile(
+    r"\bcompare\b|\b(?:the )?differences? between\b|有?(?:什么|何|哪些)?(?:不同|区别|差[别异])(?:在哪里?)?"
+    r"|比较|对比",
+    re.IGNORECASE,
+)
 _SPACES = re.compile(r"( )\s+|\s+(?=[?!.,？。])")
 OTHER_KIND = frozenset("陪副非准亚子反伪")  # before a Chinese noun: another thing of its kind
 _COMPARED = 6  # things
@@ -32,7 +41,8 @@ _NUMBERED = 0.35  # how much a number names, beside an identifier or the key of 
 
 
 def compared(text: str) -> list[str]:
-    """A question that names several things of one kind, once for each of them; else the question alone.
+    """A question that names several things of one kind, once for each of them; else the question alone, without the
+    words that only say that two things are compared.
 
     Examples:
         >>> compared("Is the N20 or the N40 louder?")
@@ -50,7 +60,38 @@ def compared(text: str) -> list[str]:
             before, after = text[: run[0].start()], text[run[-1].end() :]
             asked = (_COMPARES.sub("", f"{before}{thing[0]}{after}") for thing in run[:_COMPARED])
             return [_SPACES.sub(lambda found: found[1] or "", one).strip() for one in asked]
+    if _DIFFERS.search(text):
+        plain = _DIFFERS.sub("", text).strip()
+        things = {term for pair in joined(plain) for thing in pair for term in thing}
+        if things and {*words(plain)} - things - stopwords():  # else how they differ is what is asked
+            return [plain]
     return [text]
+
+
+def joined(text: str) -> Iterator[tuple[set[str], set[str]]]:
+    """What tells two things apart that a question joins, whether they have names or not.
+
+    Examples:
+        >>> next(joined("金卡会员和银卡会员的折扣"))
+        ({'金卡'}, {'银卡'})
+    """
+    text = text[:LONGEST_SEARCHED]
+    inside = {
+        at + n for term, at in told_apart(text) if not term.isascii() for n in range(len(term) if term[1:] else 0)
+    }
+    for joint in _BOTH.finditer(text):
+        if joint.start() in inside:  # 参与者
+            continue
+        before = _beside(_END.split(text[: joint.start()][-_BESIDE:])[-1], -1)
+        after = _beside(_END.split(text[joint.end() :][:_BESIDE])[0], 1)
+        if before - after and after - before:
+            yield before - after, after - before
+
+
+def _beside(text: str, way: int) -> set[str]:
+    """The terms up to the first function word."""
+    terms = [term for term, _ in sorted(told_apart(text), key=lambda found: found[1])][::way]
+    return set(itertools.takewhile(lambda term: term not in stopwords(), terms))
 
 
 def told_by_name(text: str, terms: Sequence[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
 from nacre.grounding.asking import choices, parallel
-from nacre.grounding.naming import compared
+from nacre.grounding.naming import compared, joined
 from nacre.grounding.parts import bare_question, plain_question, questions_in
 from nacre.grounding.quotes import Quote, cells_of, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
@@ -204,7 +204,18 @@ def _by_words(
         tried = (_selected(other, sources, sentences, relevance, near) for other in others)
         return next((one for one in tried if one.quotes), Selection())
     surest: Sure = "answer" if any(one.sure == "answer" for one in found) else "closest"
-    return Selection(tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST], surest)
+    quotes = tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST]
+    without = (alike[0] for part, alike in zip(questions_in(question), things, strict=False) if alike[0] != part)
+    if known and len(parts) == len(things) and any(_is_half(one, quotes, sources) for one in without):
+        surest = "closest"
+    return Selection(quotes, surest)
+
+
+def _is_half(question: str, quotes: Sequence[Quote], sources: Sequence[Source]) -> bool:
+    """Whether one of two things that a question compares is in none of the quotes."""
+    texts = {source.n: source.text for source in sources}
+    said = {term for quote in quotes for term in words(texts[quote.n][quote.start : quote.end])}
+    return any(said.isdisjoint(thing) for pair in joined(question) for thing in pair)
 
 
 def _without_repeats(quotes: Iterable[Quote]) -> Iterator[Quote]:
@@ -231,6 +242,7 @@ def _selected(
         sure = "closest"
     first = best[0]
     chosen = [first, *_same_of_others(asked, first, best)]
+    chosen += _of_the_other(asked, first, best, sources) if len(chosen) == 1 else ()
     chosen = of_times(chosen, best, sources)
     alone = len(chosen) == 1
     if alone and not first.header:
@@ -315,6 +327,29 @@ def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) 
         if other := next(alike, None):
             said |= other.said
             yield other
+
+
+def _of_the_other(
+    asked: Question, first: Evidence, best: Sequence[Evidence], sources: Sequence[Source]
+) -> Iterator[Evidence]:
+    """What is said of the other of two things that a question joins, where the best sentence speaks of one of them."""
+    near = [item for item in best if item.score >= first.score - _OTHER and item.row == first.row]
+    own = [set(words(sources[item.passage].text[item.start : item.end])) for item in near]
+    said, sayable = own[0], {term for terms in own for term in terms}
+    for pair in joined(asked.text):
+        for here, there in (pair, pair[::-1]):
+            lacking = there & sayable - said
+            if not here & sayable or not here & sayable <= said or not lacking:
+                continue
+            rest = said.intersection(asked.terms) - here - there
+            fits = (item for item, terms in zip(near, own, strict=True) if lacking <= terms and _shares(rest, terms))
+            if other := next(fits, None):
+                yield other
+                return
+
+
+def _shares(rest: set[str], terms: set[str]) -> bool:
+    return len(rest & terms) >= 0.6 * len(rest)
 
 
 def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
