@@ -1,8 +1,9 @@
 """What `quote` answers and when it refuses: `python bench/quote.py [--json] [--limit N] [--sets xquad_en …]`.
 
 Answers: over the whole corpus, six chunks of the knowledge base, at most two sentences; the gold answer must stand in
-the answer. Refusal: RGB, five passages, asked with the negative ones only and with the positive ones. The knowledge
-bases are kept in `.bench/quote/`, since embedding takes most of the time. Data: NACRE_SHARED, else ../shared.
+the answer. Refusal: RGB, five passages, asked with the negative ones only and with the positive ones; with a plus, two
+of five are in the other language. The knowledge bases are kept in `.bench/quote/`, since embedding takes most of the
+time. Data: NACRE_SHARED, else ../shared.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +77,30 @@ def refusals(limit: int | None) -> list[Row]:
     return rows
 
 
+def mixed(limit: int | None) -> list[Row]:
+    """The same over passages in two languages: the second and the fourth of five are the other one's, of a question of
+    its own.
+    """
+    rows = []
+    for file, other in (("en_fact", "zh_refine"), ("zh_refine", "en_fact")):
+        mine, theirs = (
+            [json.loads(line) for line in (SHARED / "data" / "rag" / "rgb" / f"{f}.jsonl").open(encoding="utf-8")]
+            for f in (file, other)
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            both = Path(folder) / f"{file}.jsonl"
+            with both.open("w", encoding="utf-8") as out:
+                for n, one in enumerate(mine):
+                    strange = theirs[n % len(theirs)]["positive"]
+                    for kind in ("positive", "negative"):
+                        first, second, *rest = [*one[kind], "", ""]
+                        one[kind] = [p for p in (first, *strange[:1], second, *strange[1:2], *rest) if p]
+                    out.write(json.dumps(one, ensure_ascii=False) + "\n")
+            report = evaluate_refusal(both, QuoteChatModel(), limit=limit)
+        rows += [row(f"rgb {file}+", name, report.values(name), "") for name in ("refusal_recall", "false_refusals")]
+    return rows
+
+
 def sample(limit: int | None) -> list[Row]:
     """The sample knowledge base."""
     report = evaluate_sample(QuoteChatModel(), limit=limit)
@@ -108,7 +134,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     rows = [found for name in options.sets for found in answers(name, options.limit)]
-    rows += refusals(options.limit) + sample(options.limit)
+    rows += refusals(options.limit) + mixed(options.limit) + sample(options.limit)
     for name in options.sets:
         waits = sorted(milliseconds(name, options.limit))
         rows.append((name, "ms an answer, median", waits[len(waits) // 2], (waits[0], waits[-1]), "<= 20"))

@@ -47,3 +47,11 @@ def test_a_question_in_another_language_of_the_same_letters_is_answered_by_meani
     assert [NOTE.text[q.start : q.end] for q in found.quotes] == ["Boats may be left there over night."] * (
         sure != "nothing"
     )
+
+
+def test_snippets_in_another_language_do_not_vote_against_an_answer() -> None:
+    strange = ["港口的灯塔建于1874年，高三十一米。", "这本书由三位作者合写，共十二章。", "市场每周六上午开放。"]
+    said = ["The harbour race of 2031 went to Ada Quill.", "Ada Quill was first in the harbour race in 2031."]
+    snippets = [said[0], strange[0], said[1], *strange[1:]]
+    found = select("Who won the harbour race in 2031?", [Source(n, text) for n, text in enumerate(snippets, 1)])
+    assert found.sure == "answer" and {quote.n for quote in found.quotes} <= {1, 3}

@@ -19,7 +19,7 @@ from nacre.text.messages import Source
 from nacre.text.tables import is_row
 from nacre.text.tongue import tongue_of
 from nacre.text.words import words
-from nacre.text.writing import WRITINGS
+from nacre.text.writing import WRITINGS, writing_of
 
 _SECOND = 4.0  # score points that a second sentence may lie behind the first
 _MOSTLY = 0.6  # share of the question that a sentence says, which needs none from elsewhere
@@ -190,6 +190,8 @@ def _by_words(
 ) -> Selection:
     # Loose snippets are judged by their agreement on the whole.
     known = relevance is not None or any(source.title for source in sources)
+    if not known:  # those in another writing cannot say the same, and would vote against it
+        sources = [one for one in sources if writing_of(one.text) == writing_of(question)] or sources
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
     near = nearness
