@@ -194,8 +194,9 @@ def _by_words(
         sources = [one for one in sources if writing_of(one.text) == writing_of(question)] or sources
     things = [compared(part) for part in questions_in(question)] if known else [[question]]
     parts = [(one, sentences if len(alike) == 1 else 1) for alike in things for one in alike]
-    near = nearness
-    found = [one for one in (_selected(part, sources, count, relevance, near) for part, count in parts) if one.quotes]
+    found = [
+        one for one in (_selected(part, sources, count, relevance, nearness) for part, count in parts) if one.quotes
+    ]
     if all(len(alike) == 1 for alike in things):  # a comparison needs the others also where they are less sure
         found = [one for one in found if one.sure == "answer"] or found
     if not found:
@@ -203,7 +204,7 @@ def _by_words(
             *([question] if len(parts) > 1 else []),
             *([bare] if known and (bare := bare_question(question)) else []),
         ]
-        tried = (_selected(other, sources, sentences, relevance, near) for other in others)
+        tried = (_selected(other, sources, sentences, relevance, nearness) for other in others)
         return next((one for one in tried if one.quotes), Selection())
     surest: Sure = "answer" if any(one.sure == "answer" for one in found) else "closest"
     quotes = tuple(_without_repeats(quote for one in found for quote in one.quotes))[:_MOST]
