@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -75,14 +75,13 @@ def without_fillers(query: str) -> str:
 
 def naming(said: frozenset[str], known: Mapping[int, frozenset[str]]) -> dict[str, list[int]]:
     """The words of a query that may be names, with the documents so named; the rarest among their names first."""
-    bearing = {
-        word: [document for document, name in known.items() if _bears(name, word)]
-        for word in said
-        if not word.isdigit()
-    }
-    rare = sorted(
-        (word for word, documents in bearing.items() if documents), key=lambda word: (len(bearing[word]), word)
-    )
+    telling = {word for word in said if not word.isdigit()}
+    begun = {word for word in telling if word.endswith(_BEGINS)}
+    bearing: dict[str, list[int]] = defaultdict(list)
+    for document, name in known.items():
+        for word in (telling & name) | {word for word in begun if _bears(name, word)}:
+            bearing[word].append(document)
+    rare = sorted(bearing, key=lambda word: (len(bearing[word]), word))
     return {word: bearing[word] for word in rare[:MOST]}
 
 

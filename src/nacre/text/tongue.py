@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from nacre.text.vocabulary import vocabulary
-from nacre.text.writing import writing_of
+from nacre.text.writing import BEGINNING, writing_of
 
 _WORD = re.compile(r"[^\W\d_]+")
 _BEGINNING = 400  # characters that tell
@@ -23,8 +23,7 @@ def tongue_of(text: str) -> str:
         >>> tongue_of("Wie hoch ist die Pauschale?"), tongue_of("How high is it?"), tongue_of("年假有几天？")
         ('de', 'latin', 'han')
     """
-    writing = writing_of(text)
-    return _latin(text[:_BEGINNING]) if writing == "latin" else writing
+    return _told(text[:BEGINNING])
 
 
 def is_in_another_tongue(text: str, than: str) -> bool:
@@ -32,7 +31,12 @@ def is_in_another_tongue(text: str, than: str) -> bool:
     return tongue_of(text) != tongue_of(than) and writing_of(text) == writing_of(than)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=512)  # a long case is searched by its parts, which find the same passages
+def _told(beginning: str) -> str:
+    writing = writing_of(beginning)
+    return _latin(beginning[:_BEGINNING]) if writing == "latin" else writing
+
+
 def _latin(text: str) -> str:
     first, *others = _WORD.findall(text) or [""]
     said = [first.casefold(), *(word for word in others if word.islower())]  # in capitals it may be a name

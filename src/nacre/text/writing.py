@@ -32,13 +32,13 @@ _LETTERS = re.compile(
     r"|(?P<greek>[\u0370-\u03ff\u1f00-\u1fff]+)|(?P<hebrew>[\u0590-\u05ff]+)|(?P<thai>[\u0e00-\u0e7f]{1,4})"
     r"|(?P<devanagari>[\u0900-\u097f]+)|(?P<other>[^\W\d_])"
 )
-_BEGINNING = 1000  # characters that tell
+BEGINNING = 1000  # characters that tell
 _IN_JAPANESE = 5  # signs of which one is kana, at least
 
 
 def writing_of(text: str) -> str:
     """The writing that most of a text is in; a Han character weighs half a Latin word: code names stand in Chinese."""
-    text = text[:_BEGINNING]
+    text = text[:BEGINNING]
     if text.isascii():
         return "latin"
     found = Counter(match.lastgroup or "other" for match in _LETTERS.finditer(text))
