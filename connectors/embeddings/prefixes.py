@@ -7,6 +7,7 @@ Sources: the models' own cards.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, Self
@@ -26,7 +27,7 @@ class Prefixes(NamedTuple):
         return type(self)(self.query if query is None else query, self.document if document is None else document)
 
 
-class PrefixedEncoder:
+class PrefixedEncoder(ABC):
     """The methods of LangChain's `Embeddings`, over one that encodes texts behind a prefix."""
 
     name: str
@@ -41,12 +42,13 @@ class PrefixedEncoder:
         told |= {"document_prefix": self.document_prefix, "normalised": self.normalised}
         return told
 
+    @abstractmethod
     def _facts(self) -> dict[str, Any]:
         """What else tells the model: `dim`, `max_tokens`, a hash of its weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _encode(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
-        raise NotImplementedError
+        """Texts behind a prefix to vectors: shape (texts, dim)."""
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Passages to vectors: shape (texts, dim)."""

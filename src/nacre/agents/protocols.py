@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ def refuses(error: Exception, parameter: str) -> bool:
     return getattr(error, "code", None) == "unsupported_parameter" and getattr(error, "param", None) == parameter
 
 
-class _ToolCalling:
+class _ToolCalling(ABC):
     """What both protocols share; one serves one run, and so one conversation."""
 
     name: str
@@ -94,8 +95,9 @@ class _ToolCalling:
         longer = parse_react(f"{said}…x", self.toolbox.names)
         return (step.action, step.action_input) != (longer.action, longer.action_input)
 
+    @abstractmethod
     def _turn(self, turn: Turn) -> list[BaseMessage]:
-        raise NotImplementedError
+        """The messages of one step and of what came of it."""
 
 
 class TextToolCalling(_ToolCalling):
