@@ -16,6 +16,7 @@ _ENOUGH_HAN = 3000
 _WHOLE, _SHREDDED = 1.6, 4.0
 _READ = 2000  # characters; each word is tokenised
 _ALL_HAN = ["".join(map(chr, range(at, min(at + 250, 0xA000)))) for at in range(0x4E00, 0xA000, 250)]  # within a window
+_KEPT = 5000  # words whose pieces are remembered: most of a question's are in the next one too
 _HAN_PER_WORD = 2  # a Chinese word has about two characters
 
 
@@ -32,6 +33,7 @@ class Coverage:
     ) -> None:
         self._read = read
         self._han = han
+        self._pieces: dict[str, tuple[int, bool]] = {}
         self._strange = {number_of(name) for name in ("[UNK]", "<unk>")}
 
     def __call__(self, text: str) -> float:
@@ -53,8 +55,19 @@ class Coverage:
     def _alphabetic(self, words: list[str]) -> float:
         if not words:
             return 1.0
-        pieces = [found.ids for found in self._read(words)]
-        unknown = sum(any(number in self._strange for number in ids) for ids in pieces)
-        mean = sum(map(len, pieces)) / len(words)
+        pieces = self._counted(words)
+        unknown = sum(strange for _, strange in pieces)
+        mean = sum(count for count, _ in pieces) / len(words)
         whole = min(1.0, max(0.0, (_SHREDDED - mean) / (_SHREDDED - _WHOLE)))
         return whole * (1 - unknown / len(words))
+
+    def _counted(self, words: list[str]) -> list[tuple[int, bool]]:
+        """Into how many pieces each word is cut, and whether one of them is strange."""
+        known = self._pieces
+        new = [word for word in dict.fromkeys(words) if word not in known]
+        read = [found.ids for found in self._read(new)] if new else []
+        fresh = {w: (len(ids), not self._strange.isdisjoint(ids)) for w, ids in zip(new, read, strict=True)}
+        found = [fresh.get(word) or known[word] for word in words]
+        # Another dictionary takes the place of this one, which another thread may be reading.
+        self._pieces = fresh if len(known) + len(fresh) > _KEPT else known | fresh
+        return found

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nacre.ingest.source import TextSource
-from nacre.retrieval.compound import search_in_parts
+from nacre.retrieval.compound import Finding, search_in_parts
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.knowledge_base import KnowledgeBase
 from nacre.retrieval.named import captioned, is_name, named, naming, questioned, without_fillers
@@ -112,5 +112,5 @@ def test_the_pages_of_a_report_do_not_count_as_repetitions() -> None:
     text = " ".join(f"Sentence number {n} asks for a figure in the accounts." for n in range(6))
     pages = [replace(hit(n, "Report", score=9.0 - n / 10), document_id=1, page=n) for n in range(4)]
     other = [replace(hit(10 + n, f"Other {n}", score=6.0), document_id=2 + n) for n in range(4)]
-    found = search_in_parts(lambda said, k: [*pages, *other][:k], text, 4)
+    found = search_in_parts(lambda texts, k: [Finding([*pages, *other][:k])] * len(texts), text, 4)
     assert [one.page for one in found] == [0, 1, 2, 3]

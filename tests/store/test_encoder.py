@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -43,3 +44,21 @@ def test_questions_together_have_the_vectors_of_each_alone(embedder: object) -> 
     together = encoder.queries(texts)
     assert together.shape == (3, encoder.dim) and np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     assert np.allclose(together, [encoder.query(text) for text in texts])
+
+
+class TwoAtOnce(OneByOne):
+    """Embeds only where two texts are asked for at once."""
+
+    identity = {"id": "two at once", "dim": 2}
+
+    def __init__(self) -> None:
+        self.both = threading.Barrier(2, timeout=10)
+
+    def embed_query(self, text: str) -> list[float]:
+        self.both.wait()
+        return [float(len(text)), 1.0]
+
+
+def test_of_several_questions_the_next_is_embedded_while_one_is_used() -> None:
+    found = list(Encoder(TwoAtOnce()).each_query(["a", "aa", "aaa", "aaaa"]))  # type: ignore[arg-type]
+    assert [round(float(one[0] / one[1])) for one in found] == [1, 2, 3, 4]

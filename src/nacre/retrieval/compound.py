@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nacre.grounding.parts import is_long, searches_in
 from nacre.grounding.stopwords import stopwords
@@ -12,8 +13,6 @@ from nacre.retrieval.fusion import CANDIDATES
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.overviews import is_overview, subject
 from nacre.text.words import words
-
-Search = Callable[[str, int], list[Hit]]
 
 # Chosen on the cases of tau_knowledge: what a case needs is spread over many documents, of which it names some.
 _NAMED = 0.8  # of the best score, for a document of whose title the text says every word
@@ -25,24 +24,44 @@ _OVERVIEW = 0.25  # of its score, for an overview
 _FIRST = 10  # best passages, before which nothing comes for that
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What one search finds.
+
+    Args:
+        judged: some of the hits with their relevance, which only those need that are shown.
+    """
+
+    hits: list[Hit]
+    judged: Callable[[Sequence[Hit]], list[Hit]] = list
+
+
+Search = Callable[[Sequence[str], int], list[Finding]]
+
+
 def search_in_parts(search: Search, query: str, k: int) -> list[Hit]:
     """Find passages for a query and for each of its parts.
 
     Args:
-        search: finds so many passages for a text.
+        search: finds so many passages for each of some texts.
         query: as it was asked.
     """
     parts = searches_in(query)
     if not parts:
-        return search(query, k)
+        found = search([query], k)[0]
+        return found.judged(found.hits)
     most = max(2 * k, CANDIDATES) if is_long(query) else 2 * k
-    lists = [search(text, most) for text in (parts if is_long(query) else (query, *parts))]
+    findings = search(parts if is_long(query) else [query, *parts], most)
+    lists = [found.hits for found in findings]
+    hits = {hit.chunk_id: hit for found in lists for hit in found}
+    ranks = (_spread(_agreed(lists), hits, query) if is_long(query) else _in_turn(lists))[:k]
+    shown = {number for number, _ in ranks}
     best: dict[int, Hit] = {}
-    for hit in (hit for found in lists for hit in found):
-        known = best.get(hit.chunk_id, hit)
-        best[hit.chunk_id] = hit if (hit.relevance or 0.0) > (known.relevance or 0.0) else known
-    ranks = _spread(_agreed(lists), best, query) if is_long(query) else _in_turn(lists)
-    return [replace(best[number], score=score) for number, score in ranks[:k]]
+    for found in findings:
+        for hit in found.judged([hit for hit in found.hits if hit.chunk_id in shown]):
+            known = best.get(hit.chunk_id, hit)
+            best[hit.chunk_id] = hit if (hit.relevance or 0.0) > (known.relevance or 0.0) else known
+    return [replace(best[number], score=score) for number, score in ranks]
 
 
 def _agreed(lists: Sequence[list[Hit]]) -> dict[int, float]:
@@ -87,9 +106,14 @@ def _named(title: str, said: Collection[str]) -> float:
         >>> _named("Blue Account: the fees", {"i", "have", "a", "blue", "account"})
         0.6666666666666666
     """
-    telling = set(words(subject(title))) - stopwords()
+    telling = _telling(title)
     found = len(telling.intersection(said))
     return found / len(telling) if found > 1 else 0.0
+
+
+@functools.lru_cache(maxsize=4096)
+def _telling(title: str) -> frozenset[str]:
+    return frozenset(words(subject(title))) - stopwords()
 
 
 def _in_turn(lists: Sequence[list[Hit]]) -> list[tuple[int, float]]:

@@ -255,7 +255,7 @@ class KnowledgeBase(DocumentReader):
         """
         query, k, where = clean_query(query), check_count(k), check_filter(where, arms)
         asker, searcher = check_principals(principals), self._searcher
-        found = search_in_parts(lambda text, most: searcher.search(text, most, asker, where, arms, query), query, k)
+        found = search_in_parts(lambda some, most: searcher.search(some, most, asker, where, arms, query), query, k)
         if not found:
             check_fields(where, self.store.catalog, asker)
         return boxed(dated(found, query, self.store.catalog), self.store.catalog)

@@ -53,6 +53,7 @@ def _name(uri: str, title: str) -> frozenset[str]:
     return _telling(f"{telling_name(uri, title)} {title[:_NAME]}")
 
 
+@functools.lru_cache(maxsize=16)  # the parts of a long case all ask of the whole
 def questioned(query: str) -> frozenset[str]:
     """What a query may say of a name: its telling words, the years, and words joined as file names join them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nacre.retrieval.compound import Finding
 from nacre.retrieval.fusion import CANDIDATES, VECTOR_WEIGHT, fuse, ranked
 from nacre.retrieval.hit import Hit
 from nacre.retrieval.identified import identified, identified_in
@@ -50,6 +52,7 @@ class _Asked:
     most: int
     where: Filter
     arms: Sequence[str]
+    about: str  # the whole of what is asked
     limited: Sequence[int] | None = None
 
 
@@ -73,24 +76,33 @@ class Searcher:
 
     def search(
         self,
-        query: str,
+        queries: Sequence[str],
         k: int,
         principals: tuple[str, ...] | None,
         where: Filter,
         arms: Sequence[str],
-        about: str = "",
-    ) -> list[Hit]:
-        """Find passages; once more where the base was given another embedder in between.
+        about: str,
+    ) -> list[Finding]:
+        """Find passages for each query; once more where the base was given another embedder in between.
 
         Args:
-            about: the whole of what is asked, where the query is a part of it.
+            about: the whole of what is asked, of which the queries are parts.
         """
         while True:
             turn = self.store.turn
             encoder = self.encoder() if "vectors" in arms else None
-            hits = self._search(query, k, principals, where, arms, encoder, turn, about or query)
-            if hits is not None:
-                return hits
+            known = Known(self.store.catalog, encoder) if encoder else None
+            vectors = encoder.each_query(queries) if encoder else [None] * len(queries)
+            each = _Asked("", "", None, max(CANDIDATES, k), where, arms, about)
+            found: list[Finding] = []
+            for query, vector in zip(queries, vectors, strict=True):
+                with self.store.view() as view:
+                    if encoder and view.turn != turn:
+                        break
+                    asked = replace(each, query=query, wording=query, vector=vector)
+                    found.append(self._search(view, asked, k, principals, known))
+            else:
+                return found
             time.sleep(_AGAIN_S)
 
     def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
@@ -105,37 +117,25 @@ class Searcher:
             return standing_out(view.vectors, query, vector, texts, vectors, known)
 
     def _search(
-        self,
-        query: str,
-        k: int,
-        principals: tuple[str, ...] | None,
-        where: Filter,
-        arms: Sequence[str],
-        encoder: Encoder | None,
-        turn: int,
-        about: str,
-    ) -> list[Hit] | None:
-        asked = _Asked(query, query, encoder.query(query) if encoder else None, max(CANDIDATES, k), where, arms)
-        with self.store.view() as view:
-            if encoder and view.turn != turn:
-                return None
-            groups = self.store.catalog.audiences()
-            visible = audiences(groups, principals)
-            asked = replace(asked, limited=sorted(visible) if len(groups) > 1 else None)
-            known = Known(self.store.catalog, encoder) if encoder else None
-            found = self._found(view, asked, known)
-            phrases = quoted(query)
-            marks = identified_in(view.words, query, found.scores) if "words" in arms else {}
-            most = max(k, CANDIDATES) if phrases or marks else 2 * k
-            hits = self._hits(ranked(found.scores), max(most, FIRST) if "words" in arms else most, visible, where)
-            if "words" in arms and (documents := self._named(view, asked, hits[:FIRST], about, visible)):
-                asked = replace(asked, wording=without_fillers(query))
-                found = self._found(view, asked, known, self._within(view, asked, documents))
-                hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
+        self, view: View, asked: _Asked, k: int, principals: tuple[str, ...] | None, known: Known | None
+    ) -> Finding:
+        query, where, by_words = asked.query, asked.where, "words" in asked.arms
+        groups = self.store.catalog.audiences()
+        visible = audiences(groups, principals)
+        asked = replace(asked, limited=sorted(visible) if len(groups) > 1 else None)
+        found = self._found(view, asked, known)
+        phrases = quoted(query)
+        marks = identified_in(view.words, query, found.scores) if by_words else {}
+        most = max(k, CANDIDATES if phrases or marks else min(2 * k, CANDIDATES))
+        hits = self._hits(ranked(found.scores), max(most, FIRST) if by_words else most, visible, where)
+        if by_words and (documents := self._named(view, asked, hits[:FIRST], visible)):
+            asked = replace(asked, wording=without_fillers(query))
+            found = self._found(view, asked, known, self._within(view, asked, documents))
+            hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, asked.about)
         hits = identified(hits[:most], marks) if marks else hits[:most]
-        hits = cited(hits) if len(arms) > 1 else hits
+        hits = cited(hits) if len(asked.arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
-        return _judged(view.words, asked, hits, found) if "words" in arms else hits
+        return Finding(hits, functools.partial(_judged, view.words, query, found) if by_words else list)
 
     def _found(self, view: View, asked: _Asked, known: Known | None, also: Collection[int] = ()) -> _Found:
         """What both arms say of their candidates and of some other chunks."""
@@ -158,9 +158,9 @@ class Searcher:
             scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
         return _Found(words, reach, meaning, coverage, scores)
 
-    def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], about: str, visible: set[int]) -> dict[int, float]:
+    def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], visible: set[int]) -> dict[int, float]:
         """The documents that a question names, and how far; empty where none of them is long."""
-        said, known, by = questioned(about), names(hits), list[str]()
+        said, known, by = questioned(asked.about), names(hits), list[str]()
         chunks = self.store.catalog.chunks
         for word, documents in naming(said, known).items():
             if not any(len(chunks(document)) >= LONG for document in documents):
@@ -218,16 +218,14 @@ def _completed(index: KeywordIndex, words: Arm, query: str, others: Collection[i
     return replace(words, scores={**words.scores, **more.scores})
 
 
-def _judged(index: KeywordIndex, asked: _Asked, hits: list[Hit], found: _Found) -> list[Hit]:
+def _judged(index: KeywordIndex, query: str, found: _Found, hits: Sequence[Hit]) -> list[Hit]:
     """The hits with their relevance."""
-    query = asked.query
-    words, meaning, coverage = found.words, found.meaning, found.coverage
-    wanted = content(query)
+    meaning, wanted = found.meaning, content(query)
     if not hits or not wanted or len(index) < LEAST_CHUNKS:
-        return hits
-    numbers = [hit.chunk_id for hit in hits]
-    said = index.said(wanted, numbers)
-    understood = coverage if meaning.arm.scores else 0.0
+        return list(hits)
+    said = index.said(wanted, [hit.chunk_id for hit in hits])
+    understood = found.coverage if meaning.arm.scores else 0.0
+    chinese = float(language_of(query) == "zh")
     judged = []
     for hit in hits:
         number = hit.chunk_id
@@ -237,14 +235,9 @@ def _judged(index: KeywordIndex, asked: _Asked, hits: list[Hit], found: _Found) 
             judged.append(hit)
             continue
         nearness = understood * meaning.arm.standard(number)
-        own = Signs(
-            reached=words.scores.get(number, 0.0) / found.reach,
-            said=said.get(number, 0.0),
-            nearness=nearness,
-            coverage=understood,
-            chinese=float(language_of(query) == "zh"),
-        )
-        by_meaning = replace(own, reached=0.0, said=0.0, nearness=0.0, foreign=1.0, foreign_nearness=nearness)
-        likely = max(relevance(signs) for signs in ([by_meaning] if foreign else [own, by_meaning] if other else [own]))
-        judged.append(replace(hit, relevance=round(likely, 4)))
+        reached = found.words.scores.get(number, 0.0) / found.reach
+        signs = [] if foreign else [Signs(reached, said.get(number, 0.0), nearness, understood, chinese)]
+        if foreign or other:
+            signs.append(Signs(0.0, 0.0, 0.0, understood, chinese, 1.0, nearness))
+        judged.append(replace(hit, relevance=round(max(map(relevance, signs)), 4)))
     return judged

@@ -4,6 +4,7 @@ spread.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import unicodedata
@@ -44,7 +45,8 @@ def terms(text: str) -> list[str]:
     return [*_words_and_pairs(text, runs), *(f"{_ONE}{one}" for run in runs for one in run if one not in _HALF)]
 
 
-def query_weights(query: str) -> dict[str, float]:
+@functools.lru_cache(maxsize=64)  # one search asks several times: for the best chunks, for those of the vectors
+def query_weights(query: str) -> Mapping[str, float]:
     """The terms of a query, and how much each counts. A character counts alone where the query has it as a word."""
     found = _words_and_pairs(query, _runs(query))
     counts = Counter([*found, *(one for word in found if (one := alone(word)) != word)])

@@ -96,6 +96,7 @@ class Known:
 
     def __init__(self, catalog: DocumentStore, encoder: Encoder) -> None:
         self._catalog, self._encoder = catalog, encoder
+        self._covered: dict[str, float] = {}
 
     @property
     def told(self) -> bool:
@@ -116,6 +117,11 @@ class Known:
         """How far the embedder understands a query, 0 to 1: its language, as far as that is known, and as much of it as
         it reads. Of numbers and identifiers it knows little more than how they are spelt.
         """
+        if query not in self._covered:
+            self._covered[query] = self._coverage(query)
+        return self._covered[query]
+
+    def _coverage(self, query: str) -> float:
         if only_names(query):
             return _NAMES
         told = self._encoder.coverage(query)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN_LIMIT = 512  # tokens; what most encoders and all embedding services take at least
 _LONGEST_TOKEN = 32  # characters, spaces before it included; nearly all are far shorter
+_TOGETHER = 2  # questions at a time: more than that a small machine has no cores for
 _PROBE = "nacre 螺钿"
 
 
@@ -97,6 +99,14 @@ class Encoder:
         if together is None:
             return np.array([self.query(text) for text in texts], np.float32)
         return self._checked(together([self.fitting(text) for text in texts]), len(texts))
+
+    def each_query(self, texts: Sequence[str]) -> Iterator[NDArray[np.float32]]:
+        """Embed questions, of which each is there while the next ones are still embedded; in their order."""
+        if len(texts) == 1:
+            yield self.query(texts[0])
+            return
+        with ThreadPoolExecutor(_TOGETHER, thread_name_prefix="nacre-queries") as pool:
+            yield from pool.map(self.query, texts)
 
     def _checked(self, vectors: Any, count: int) -> NDArray[np.float32]:
         name = self.identity["id"]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 
+from nacre.text.han import HAN
+
+_HAN = re.compile(f"[{HAN}]")
 _REGIONAL = ("JPShinjitaiCharacters", "TWVariantsRev", "HKVariantsRev")
 
 
 def simplified(text: str) -> str:
     """A text with one form for each character; as long as before, so that places in it stay."""
-    return text if text.isascii() else text.translate(_table())
+    return text.translate(_table()) if _HAN.search(text) else text
 
 
 @functools.cache

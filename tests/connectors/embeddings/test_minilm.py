@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from nacre.connectors.embeddings import load_embedder, locate
+from nacre.connectors.embeddings.coverage import Coverage
 from nacre.errors import MissingExtraError, ModelError
 
 pytestmark = [
@@ -98,3 +99,12 @@ def test_other_weights_under_the_default_name_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr(locate.Embedded, "path", lambda self: tmp_path / "model.safetensors")
     with pytest.raises(ModelError, match="not the published"):
         load_embedder("minilm")
+
+
+def test_the_coverage_of_a_text_does_not_depend_on_what_was_asked_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = load_embedder("minilm")
+    texts = ["How is the boundary layer affected?", "the layer of Übergänge", "the the qwrtzx", "boundary boundary"]
+    apart = [Coverage(encoder._read, encoder._number_of)(text) for text in texts]  # type: ignore[attr-defined]
+    monkeypatch.setattr("nacre.connectors.embeddings.coverage._KEPT", 4)  # forgets in between
+    together = Coverage(encoder._read, encoder._number_of)  # type: ignore[attr-defined]
+    assert [together(text) for text in [*texts, *texts]] == [*apart, *apart]
