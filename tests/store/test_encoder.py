@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_questions_together_have_the_vectors_of_each_alone(embedder: object) -> 
 class TwoAtOnce(OneByOne):
     """Embeds only where two texts are asked for at once."""
 
-    identity = {"id": "two at once", "dim": 2}
+    identity: ClassVar = {"id": "two at once", "dim": 2}
 
     def __init__(self) -> None:
         self.both = threading.Barrier(2, timeout=10)
