@@ -6,6 +6,7 @@ arXiv:1804.10959) can only be made of pieces that stand in the text, so leaving 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Piece = tuple[str, float]
 _ROW = np.dtype([("number", "<i4"), ("score", "<f8")])
+_KEPT = 4096  # words whose rows are remembered
 _TEXTS, _ROWS = "pieces.npy", "piece-rows.npy"
 
 
@@ -43,6 +45,7 @@ class PieceTable:
         self._texts = np.load(folder / _TEXTS, mmap_mode="r")
         self._rows = np.load(folder / _ROWS, mmap_mode="r")
         self._make = make
+        self._within = functools.lru_cache(maxsize=_KEPT)(self._rows_within)
         scores = np.asarray(self._rows["score"])
         # Always among them: what an unknown character costs is reckoned from the least likely piece of all.
         self._always = [*np.flatnonzero(self._rows["number"] < special).tolist(), int(scores.argmin())]
@@ -75,16 +78,18 @@ class PieceTable:
             for text in texts
             for word, _ in cuts.pre_tokenizer.pre_tokenize_str(cuts.normalizer.normalize_str(text))
         }
+        return np.unique(np.concatenate([self._always, *map(self._within, words)]).astype(int))
+
+    def _rows_within(self, word: str) -> np.ndarray:
+        """The rows of all pieces that stand in a word."""
         width = self._texts.dtype.itemsize
-        parts = {
-            word[start:end]
-            for word in words
-            for start in range(len(word))
-            for end in range(start + 1, min(start + width, len(word)) + 1)
-        }
-        wanted = np.array([part for part in map(str.encode, parts) if len(part) <= width], self._texts.dtype)
+        ends = (
+            (start, end) for start in range(len(word)) for end in range(start + 1, min(start + width, len(word)) + 1)
+        )
+        parts = {word[start:end].encode() for start, end in ends}
+        wanted = np.array([part for part in parts if len(part) <= width], self._texts.dtype)
         rows = np.minimum(np.searchsorted(self._texts, wanted), len(self._texts) - 1)
-        return np.unique(np.concatenate([self._always, rows[self._texts[rows] == wanted]]).astype(int))
+        return rows[self._texts[rows] == wanted]
 
     def _pieces(self, rows: np.ndarray) -> tuple[list[Piece], np.ndarray]:
         """The pieces of some rows and their numbers in the whole vocabulary, in its order."""

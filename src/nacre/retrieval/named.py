@@ -76,13 +76,12 @@ def without_fillers(query: str) -> str:
 
 def naming(said: frozenset[str], known: Mapping[int, frozenset[str]]) -> dict[str, list[int]]:
     """The words of a query that may be names, with the documents so named; the rarest among their names first."""
-    telling = {word for word in said if not word.isdigit()}
-    begun = {word for word in telling if word.endswith(_BEGINS)}
+    begun = [word for word in said if word.endswith(_BEGINS)]
     bearing: dict[str, list[int]] = defaultdict(list)
     for document, name in known.items():
-        for word in (telling & name) | {word for word in begun if _bears(name, word)}:
+        for word in (said & name).union(word for word in begun if _bears(name, word)):
             bearing[word].append(document)
-    rare = sorted(bearing, key=lambda word: (len(bearing[word]), word))
+    rare = sorted((word for word in bearing if not word.isdigit()), key=lambda word: (len(bearing[word]), word))
     return {word: bearing[word] for word in rare[:MOST]}
 
 

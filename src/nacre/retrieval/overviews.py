@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 from nacre.text.vocabulary import compiled, vocabulary
 
 _TITLE = 200  # characters that are looked at
 _OVERVIEW = compiled(vocabulary(__package__, "overviews")["overviews"], {})
 
 
+@functools.lru_cache(maxsize=4096)
 def is_overview(title: str) -> bool:
     """Whether a title says that its page is an overview.
 

@@ -13,21 +13,28 @@ from nacre.text.variants import simplified
 from nacre.text.words import words
 
 _QUOTED = re.compile(r"\"([^\"\n]{2,100})\"|“([^”\n]{2,100})”|「([^」\n]{2,100})」|『([^』\n]{2,100})』")
+_ENDS = ".,!?…。，！？"  # of a sentence
 _ALONE = 1.5  # times as long as its phrases is a query that says little else
 _WORTH = 0.5  # standard deviations; hotpot, whose questions quote titles, loses from 1 on
 _AT_MOST = 8  # phrases of a query that are looked at
 _CITING, _CITED = 3, 0.5  # best hits whose text is looked at, and standard deviations for a document that one names
 
 
-def quoted(query: str) -> list[str]:
+def quoted(query: str, is_part: bool = False) -> list[str]:
     """The phrases of a query that stand in quotation marks.
 
-    Example:
+    Args:
+        is_part: whether it is a part of a long text, in which a sentence in quotation marks is what somebody says.
+
+    Examples:
         >>> quoted('Which rule says "at your own risk"?')
         ['at your own risk']
+        >>> quoted('Say "I am sorry." and name the "Blue Card".', is_part=True)
+        ['Blue Card']
     """
     found = ("".join(match.groups("")) for match in _QUOTED.finditer(query))
-    return [phrase for phrase in found if any(map(str.isalnum, phrase))][:_AT_MOST]
+    phrases = [phrase for phrase in found if any(map(str.isalnum, phrase))]
+    return [phrase for phrase in phrases if not is_part or phrase[-1] not in _ENDS][:_AT_MOST]
 
 
 def as_written(hits: Sequence[Hit], phrases: Sequence[str], query: str) -> list[Hit]:

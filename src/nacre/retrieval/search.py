@@ -44,15 +44,20 @@ _AGAIN_S = 0.01  # until the vectors and the embedder that a search has seen bel
 
 @dataclass(frozen=True)
 class _Asked:
-    """A search: the same for both arms."""
+    """A search: the same for both arms, and for all parts of what is asked."""
 
-    query: str
-    wording: str  # the same as its words are looked for
-    vector: NDArray[np.float32] | None
+    about: str  # the whole of it
+    principals: tuple[str, ...] | None
     most: int
     where: Filter
     arms: Sequence[str]
-    about: str  # the whole of what is asked
+    is_long: Callable[[int], bool]  # whether a document is
+    turn: int  # that the embedder is of
+    known: Known | None  # of the embedder
+    query: str = ""
+    wording: str = ""  # the same as its words are looked for
+    phrases: Sequence[str] = ()  # of it, to be found as they are written
+    vector: NDArray[np.float32] | None = None
     limited: Sequence[int] | None = None
 
 
@@ -88,21 +93,17 @@ class Searcher:
         Args:
             about: the whole of what is asked, of which the queries are parts.
         """
+        is_long = functools.cache(lambda document: len(self.store.catalog.chunks(document)) >= LONG)
         while True:
             turn = self.store.turn
             encoder = self.encoder() if "vectors" in arms else None
             known = Known(self.store.catalog, encoder) if encoder else None
+            most = max(CANDIDATES, k)
+            asked = _Asked(about, principals, most, where, arms, is_long, turn, known)
             vectors = encoder.each_query(queries) if encoder else [None] * len(queries)
-            each = _Asked("", "", None, max(CANDIDATES, k), where, arms, about)
-            found: list[Finding] = []
-            for query, vector in zip(queries, vectors, strict=True):
-                with self.store.view() as view:
-                    if encoder and view.turn != turn:
-                        break
-                    asked = replace(each, query=query, wording=query, vector=vector)
-                    found.append(self._search(view, asked, k, principals, known))
-            else:
-                return found
+            found = [self._find(asked, k, one, vector) for one, vector in zip(queries, vectors, strict=True)]
+            if all(found):
+                return [one for one in found if one]
             time.sleep(_AGAIN_S)
 
     def standing_out(self, query: str, texts: Sequence[str]) -> list[float | None]:
@@ -116,33 +117,37 @@ class Searcher:
                 return [None] * len(texts)
             return standing_out(view.vectors, query, vector, texts, vectors, known)
 
-    def _search(
-        self, view: View, asked: _Asked, k: int, principals: tuple[str, ...] | None, known: Known | None
-    ) -> Finding:
-        query, where, by_words = asked.query, asked.where, "words" in asked.arms
+    def _find(self, asked: _Asked, k: int, query: str, vector: NDArray[np.float32] | None) -> Finding | None:
+        """What is found for one query; None where the vectors of the base are another embedder's by now."""
+        phrases = quoted(query, is_part=query != asked.about)
+        asked = replace(asked, query=query, wording=query, phrases=phrases, vector=vector)
+        with self.store.view() as view:
+            return None if asked.known and view.turn != asked.turn else self._search(view, asked, k)
+
+    def _search(self, view: View, asked: _Asked, k: int) -> Finding:
+        query, phrases, where, by_words = asked.query, asked.phrases, asked.where, "words" in asked.arms
         groups = self.store.catalog.audiences()
-        visible = audiences(groups, principals)
+        visible = audiences(groups, asked.principals)
         asked = replace(asked, limited=sorted(visible) if len(groups) > 1 else None)
-        found = self._found(view, asked, known)
-        phrases = quoted(query)
+        found = self._found(view, asked)
         marks = identified_in(view.words, query, found.scores) if by_words else {}
         most = max(k, CANDIDATES if phrases or marks else min(2 * k, CANDIDATES))
         hits = self._hits(ranked(found.scores), max(most, FIRST) if by_words else most, visible, where)
         if by_words and (documents := self._named(view, asked, hits[:FIRST], visible)):
             asked = replace(asked, wording=without_fillers(query))
-            found = self._found(view, asked, known, self._within(view, asked, documents))
+            found = self._found(view, asked, self._within(view, asked, documents))
             hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, asked.about)
         hits = identified(hits[:most], marks) if marks else hits[:most]
         hits = cited(hits) if len(asked.arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
         return Finding(hits, functools.partial(_judged, view.words, query, found) if by_words else list)
 
-    def _found(self, view: View, asked: _Asked, known: Known | None, also: Collection[int] = ()) -> _Found:
+    def _found(self, view: View, asked: _Asked, also: Collection[int] = ()) -> _Found:
         """What both arms say of their candidates and of some other chunks."""
-        query, where, words, meaning, coverage = asked.query, asked.where, Arm({}), Meaning(), 1.0
+        query, where, known, words, meaning, coverage = asked.query, asked.where, asked.known, Arm({}), Meaning(), 1.0
         if "words" in asked.arms:
             words = view.words.search(asked.wording, asked.most, asked.limited, where)
-            for phrase in quoted(query):  # what has all of its words comes first here, whatever else is asked
+            for phrase in asked.phrases:  # what has all of its words comes first here, whatever else is asked
                 phrased = view.words.search(phrase, asked.most, asked.limited, where).scores
                 words = _completed(view.words, words, asked.wording, phrased)
             words = _completed(view.words, words, asked.wording, also)
@@ -161,9 +166,8 @@ class Searcher:
     def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], visible: set[int]) -> dict[int, float]:
         """The documents that a question names, and how far; empty where none of them is long."""
         said, known, by = questioned(asked.about), names(hits), list[str]()
-        chunks = self.store.catalog.chunks
         for word, documents in naming(said, known).items():
-            if not any(len(chunks(document)) >= LONG for document in documents):
+            if not any(map(asked.is_long, documents)):
                 continue
             scores = view.words.search(word, SAMPLE, asked.limited, asked.where).scores
             sample = self._hits(ranked(scores), SAMPLE, visible, asked.where)
