@@ -89,7 +89,8 @@ class PieceTable:
         parts = {word[start:end].encode() for start, end in ends}
         wanted = np.array([part for part in parts if len(part) <= width], self._texts.dtype)
         rows = np.minimum(np.searchsorted(self._texts, wanted), len(self._texts) - 1)
-        return rows[self._texts[rows] == wanted]
+        found: np.ndarray = rows[self._texts[rows] == wanted]
+        return found
 
     def _pieces(self, rows: np.ndarray) -> tuple[list[Piece], np.ndarray]:
         """The pieces of some rows and their numbers in the whole vocabulary, in its order."""
