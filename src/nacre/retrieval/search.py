@@ -42,15 +42,29 @@ _AGAIN_S = 0.01  # until the vectors and the embedder that a search has seen bel
 
 @dataclass(frozen=True)
 class _Asked:
-    """A search: the same for both arms."""
+    """A search: the same for both arms.
+
+    Args:
+        wording: the query as its words are looked for.
+        about: the whole of what is asked, where the query is a part of it.
+        limited: the audiences of which chunks may be found; None is all.
+    """
 
     query: str
-    wording: str  # the same as its words are looked for
-    vector: NDArray[np.float32] | None
-    most: int
+    wording: str
+    about: str
+    k: int
+    principals: tuple[str, ...] | None
     where: Filter
     arms: Sequence[str]
+    encoder: Encoder | None = None
+    vector: NDArray[np.float32] | None = None
     limited: Sequence[int] | None = None
+
+    @property
+    def most(self) -> int:
+        """How many chunks each arm gives."""
+        return max(CANDIDATES, self.k)
 
 
 @dataclass(frozen=True)
@@ -85,10 +99,12 @@ class Searcher:
         Args:
             about: the whole of what is asked, where the query is a part of it.
         """
+        asked = _Asked(query, query, about or query, k, principals, where, arms)
         while True:
             turn = self.store.turn
             encoder = self.encoder() if "vectors" in arms else None
-            hits = self._search(query, k, principals, where, arms, encoder, turn, about or query)
+            vector = encoder.query(query) if encoder else None
+            hits = self._search(replace(asked, encoder=encoder, vector=vector), turn)
             if hits is not None:
                 return hits
             time.sleep(_AGAIN_S)
@@ -104,38 +120,30 @@ class Searcher:
                 return [None] * len(texts)
             return standing_out(view.vectors, query, vector, texts, vectors, known)
 
-    def _search(
-        self,
-        query: str,
-        k: int,
-        principals: tuple[str, ...] | None,
-        where: Filter,
-        arms: Sequence[str],
-        encoder: Encoder | None,
-        turn: int,
-        about: str,
-    ) -> list[Hit] | None:
-        asked = _Asked(query, query, encoder.query(query) if encoder else None, max(CANDIDATES, k), where, arms)
+    def _search(self, asked: _Asked, turn: int) -> list[Hit] | None:
+        """The hits; None where the base has the vectors of another embedder by now."""
+        query, k, where, about = asked.query, asked.k, asked.where, asked.about
+        by_words = "words" in asked.arms
         with self.store.view() as view:
-            if encoder and view.turn != turn:
+            if asked.encoder and view.turn != turn:
                 return None
             groups = self.store.catalog.audiences()
-            visible = audiences(groups, principals)
+            visible = audiences(groups, asked.principals)
             asked = replace(asked, limited=sorted(visible) if len(groups) > 1 else None)
-            known = Known(self.store.catalog, encoder) if encoder else None
+            known = Known(self.store.catalog, asked.encoder) if asked.encoder else None
             found = self._found(view, asked, known)
             phrases = quoted(query)
-            marks = identified_in(view.words, query, found.scores) if "words" in arms else {}
+            marks = identified_in(view.words, query, found.scores) if by_words else {}
             most = max(k, CANDIDATES) if phrases or marks else 2 * k
-            hits = self._hits(ranked(found.scores), max(most, FIRST) if "words" in arms else most, visible, where)
-            if "words" in arms and (documents := self._named(view, asked, hits[:FIRST], about, visible)):
+            hits = self._hits(ranked(found.scores), max(most, FIRST) if by_words else most, visible, where)
+            if by_words and (documents := self._named(view, asked, hits[:FIRST], visible)):
                 asked = replace(asked, wording=without_fillers(query))
                 found = self._found(view, asked, known, self._within(view, asked, documents))
                 hits = favoured(self._hits(ranked(found.scores), len(found.scores), visible, where), documents, about)
         hits = identified(hits[:most], marks) if marks else hits[:most]
-        hits = cited(hits) if len(arms) > 1 else hits
+        hits = cited(hits) if len(asked.arms) > 1 else hits
         hits = (as_written(hits, phrases, query) if phrases else hits)[:k]
-        return _judged(view.words, asked, hits, found) if "words" in arms else hits
+        return _judged(view.words, asked, hits, found) if by_words else hits
 
     def _found(self, view: View, asked: _Asked, known: Known | None, also: Collection[int] = ()) -> _Found:
         """What both arms say of their candidates and of some other chunks."""
@@ -158,9 +166,9 @@ class Searcher:
             scores = meaning.echoed(scores, coverage * min(1.0, weight / VECTOR_WEIGHT))
         return _Found(words, reach, meaning, coverage, scores)
 
-    def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], about: str, visible: set[int]) -> dict[int, float]:
+    def _named(self, view: View, asked: _Asked, hits: Sequence[Hit], visible: set[int]) -> dict[int, float]:
         """The documents that a question names, and how far; empty where none of them is long."""
-        said, known, by = questioned(about), names(hits), list[str]()
+        said, known, by = questioned(asked.about), names(hits), list[str]()
         chunks = self.store.catalog.chunks
         for word, documents in naming(said, known).items():
             if not any(len(chunks(document)) >= LONG for document in documents):
