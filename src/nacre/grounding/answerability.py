@@ -180,9 +180,8 @@ def _lacks_identifier(question: Question, passages: Sequence[Passage], _: Eviden
 def _names_only(question: Question, passages: Sequence[Passage], best: Evidence) -> bool:
     """Whether the best sentence says which thing is asked about, and much of it, but no word of what is asked."""
     # The column of a row may be called otherwise, and what is measured is told by its unit.
-    if (best.row and question.expectation.kind != "any") or best.features["unit"]:
-        return False
-    if best.features["unit"] or best.features["kin"]:  # "weighs 19 kg" of "how heavy"
+    valued = best.row and question.expectation.kind != "any"
+    if valued or best.features["unit"] or best.features["kin"]:  # "weighs 19 kg" of "how heavy"
         return False
     focus, terms = frozenset(question.expectation.focus), frozenset(question.terms)
     attribute = _ATTRIBUTE.search(question.text) or len(terms - focus) == 1
