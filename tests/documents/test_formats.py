@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from nacre.documents import ParsedDocument, parse
+from nacre.documents import Options, ParsedDocument, parse
+from nacre.documents.document import Builder
+from nacre.documents.grid import Sheet, add_sheet
 from nacre.errors import ParseError
 
 Zip = Callable[[Mapping[str, str | bytes]], bytes]
@@ -395,3 +397,27 @@ def test_what_is_no_book_and_no_document_is_told(zipped: Zip) -> None:
     ):
         with pytest.raises(ParseError, match=word):
             parse(zipped(parts), name="a.zip")
+
+
+def test_rows_of_opendocument_and_binary_sheets_are_read_as_far_as_those_of_excel(zipped: Zip) -> None:
+    names = "".join(cell(f"c{n}") for n in range(5000)) + "<table:table-cell table:number-columns-repeated='9000'/>"
+    zeros = (
+        cell("0", 'table:number-columns-repeated="5000"') + "<table:table-cell table:number-columns-repeated='9000'/>"
+    )
+    few = cell("Basel") + "<table:table-cell table:number-columns-repeated='4000'/>" + cell("far")
+    same = f'<table:table-row table:number-rows-repeated="3000">{cell("same")}{cell("1")}</table:table-row>'
+    rows = "".join(f"<table:table-row>{row}</table:table-row>" for row in (names, zeros, few))
+    document = parse(
+        odf(zipped, "spreadsheet", f'<table:table table:name="A">{rows}{same}</table:table>'), name="a.ods"
+    )
+    part = next(table for table in document.tables if "c4321" in table.header)
+    assert part.rows[0][part.header.index("c4321")].text == "0"
+    assert "far" not in document.text and [warning for warning in document.warnings if "columns beyond" in warning]
+    assert document.text.count("same") == 2048 and any("3000" in warning for warning in document.warnings)
+    sheet = Sheet("A")
+    for column in [*range(5000), 20_000]:
+        sheet.put(0, column, "x")
+    sheet.put(1, 4000, "far")
+    assert len(sheet.cells[0]) == 5000 and 1 not in sheet.cells and sheet.too_far
+    add_sheet(out := Builder(), sheet, Options())
+    assert out.warnings == ["sheet A: columns beyond 2048 are left out"]

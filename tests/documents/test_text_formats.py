@@ -5,6 +5,7 @@ import json
 import pytest
 
 from nacre.documents import ParsedDocument, parse
+from nacre.documents.wide import PART
 from nacre.errors import ParseError
 
 
@@ -186,3 +187,16 @@ def test_an_empty_part_of_a_row_is_not_repeated_in_a_wide_table() -> None:
     document = parse("\n".join(",".join(row) for row in rows).encode(), name="sparse.csv")
     assert sum(len(table.rows) for table in document.tables) < 3 * 900
     assert all(f"k{n}\t" in document.text for n in range(900))
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~", "1. item\n\n   ```"])
+def test_a_wide_table_in_a_fence_stays_code(fence: str) -> None:
+    rows = [[f"c{n}" for n in range(120)], ["---"] * 120, ["v"] * 120]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    indent = " " * 3 if fence[0] == "1" else ""
+    code = f"{table}\n{fence[-3:]}".replace("\n", f"\n{indent}")
+    document = parse(f"{table}\n\n{fence}\n{indent}{code}\n\n{table}\n".encode(), name="a.md")
+    assert document.text.count(code) == 1 and code in blocks(document, "code")[0]
+    tables = [block for block in document.blocks if block.kind == "table"]
+    assert len(tables) == len(document.tables) == 2 * 14 and {block.level for block in tables} == {PART}
+    assert all(document.text[block.start : block.end].startswith("| c0 |") for block in tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, messages_from_dict, messages_to_dict
@@ -94,3 +95,24 @@ def test_a_statement_without_a_citation_is_given_the_source_that_says_it() -> No
     sources = [Source(1, "Akoya shells need 2 years."), Source(2, PEARLS)]
     assert attached("A pearl is made by an oyster.", sources, [], 0.5) == "A pearl is made by an oyster. [2]"
     assert attached("Akoya shells need 3 years.", sources, [], 0.5) == "Akoya shells need 3 years."
+
+
+@pytest.mark.parametrize(
+    "listed",
+    ["[1]: Pearls\n[2]: [Shells](https://x.y)", "Sources:\n[1] Pearls\n\n- [2] Shells, p. 3\n", "参考资料：\n【2】贝"],
+)
+def test_a_list_of_sources_at_the_end_states_nothing(listed: str) -> None:
+    answer = f"Pearls grow [1]. Slowly [2].\n\n{listed}"
+    assert [(text, n) for *_, text, n in statements(answer)] == [("Pearls grow .", [1]), ("Slowly .", [2])]
+    source = Source(1, "Pearls grow.")
+    assert supported_part(answer, cite(answer, [source], PLACES), 0.9) == "Pearls grow [1]."
+
+
+@pytest.mark.parametrize("answer", ["[1]: Pearls grow.\n[2]: Slowly.", "Sources:\n[1] Pearls grow.\n[2] Slowly."])
+def test_statements_that_their_marks_open_are_no_list_of_sources(answer: str) -> None:
+    assert [n for *_, n in statements(answer)] == [[1], [2]]
+    assert [n for *_, n in statements("So it is [1].\n\n[3]: Slowly.")][-1] == [3]
+
+
+def test_of_an_answer_without_marks_the_list_at_its_end_tells_the_sources() -> None:
+    assert [n for *_, n in statements("Pearls grow. Slowly.\n\nSources:\n[1] Pearls\n[2] Shells")] == [[], [1, 2]]

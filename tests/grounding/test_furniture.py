@@ -68,3 +68,17 @@ def test_a_line_of_three_documents_or_of_snippets_runs_over_no_pages() -> None:
     said = "Manager Ada Quill\n\nThe pool is open."
     for titles in (("Library", "Pool", "Museum"), ("", "", "")):
         assert "Ada Quill" in quoted("Who is the manager?", *(Source(n, said, title) for n, title in enumerate(titles)))
+
+
+@pytest.mark.parametrize("foot", ["Pelican Yard Ltd, Mole Street, rules of the harbour", "海鸥船厂 码头规则"])
+def test_a_line_that_stands_alone_at_the_end_of_two_passages_is_a_foot(foot: str) -> None:
+    asked = "What are the rules of the harbour?" if foot.isascii() else "码头规则是什么？"
+    texts = ("Boats leave by noon.", "Ropes are coiled.")
+    feet = [Source(n, f"{said}\n\n{foot}", "Rules") for n, said in enumerate(texts, 1)]
+    assert foot not in quoted(asked, *feet)
+    others = [
+        (feet[0], Source(2, f"{texts[1]}\n\n{foot}\n\nLamps burn.", "Rules")),  # two that overlap
+        (feet[0], Source(2, feet[1].text, "Lamps")),
+        tuple(Source(n, f"{said}\n{foot}", "Rules") for n, said in enumerate(texts, 1)),
+    ]
+    assert all(foot in quoted(asked, *sources) for sources in others)

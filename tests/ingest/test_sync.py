@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import CountingEmbedder
 
 from nacre.errors import DamagedError, KnowledgeBaseError, LockedError, ModelError, SourceError, UsageError
 from nacre.ingest.source import Item, TextSource, Unreachable
@@ -480,3 +481,20 @@ def test_threads_that_all_see_a_change_follow_it_once(base, embedder, tmp_path, 
     assert loads == [1]
     assert [hit.uri for hit in reader.search("pearl")] == ["m:1"]
     reader.close()
+
+
+def test_of_a_wide_table_words_are_embedded_and_numbers_found_by_their_words(base, embedder, tmp_path) -> None:
+    names = [f"pier{n} depth" for n in range(400)]
+    rows = [["town", *names], *([town, *(str(n * 10) for n in range(400))] for town in ("Arles", "Basel", "Basel"))]
+    rows[3][1:3] = "E17", "closed for repairs"
+    (tmp_path / "wide.csv").write_text("\n".join(map(",".join, rows)))
+    (tmp_path / "narrow.csv").write_text("town,depth\nCadiz,4711\nDover,4712\n")
+    base.sync(tmp_path / "wide.csv", tmp_path / "narrow.csv")
+    read = "\n".join(embedder.texts)
+    assert all(name in read for name in names) and "closed for repairs" in read and "Cadiz\t4711" in read
+    assert "3210" not in read and "E17" not in read and "\t\n" not in read
+    assert all(text.count("Basel") <= text.count("\n\n") + 1 for text in embedder.texts)
+    assert "3210" in base.search("pier321 depth", k=1)[0].text and base.verify() == []
+    before = sorted(embedder.texts)
+    base.reembed(other := CountingEmbedder(96, "other"))
+    assert sorted(other.texts) == before and base.sync(tmp_path / "wide.csv", tmp_path / "narrow.csv").embedded == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from hashlib import blake2b
 from pathlib import Path
 
@@ -84,3 +85,16 @@ def test_what_all_passages_hold_tells_nothing(tmp_path: Path) -> None:
     with KnowledgeBase.open(tmp_path / "kb", Blind()) as base:
         base.sync(TextSource("c:", texts))
         assert [first(base, f"the {what} of the LX-205") for what in cures] == [[what] for what in cures]
+
+
+def test_a_name_that_begins_a_wrapped_line_is_only_mentioned(tmp_path: Path) -> None:
+    said = "{}: the gate of the store stays shut after a cut of the power, turn the key or see\n{} for the power."
+    texts = {f"c:{code}": said.format(code, after) for code, after in itertools.pairwise(CODES[:21])}
+    lamp = "the lamp of the north door of the old house is dark all the night"
+    texts["c:list"] = "\n".join(f"{code} {lamp}" for code in CODES[40:44])
+    notes = {f"c:{n}": f"Room {n} was painted, and has new chairs and a lamp." for n in range(40)}
+    with KnowledgeBase.open(tmp_path / "kb", Blind()) as base:
+        base.sync(TextSource("c:", [(uri, text, "") for uri, text in {**texts, **notes}.items()]))
+        asked = "The power is cut and it shows {}"
+        assert [first(base, asked.format(code)) for code in CODES[:20]] == [[code] for code in CODES[:20]]
+        assert [first(base, f"the power: {code}") for code in CODES[40:44]] == [["list"]] * 4

@@ -17,6 +17,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Protocol
 
+from nacre.documents.wide import MARK, PART
 from nacre.text.tables import bare
 from nacre.text.titles import title_path
 from nacre.text.words import sentences
@@ -56,7 +57,7 @@ class BlockLike(Protocol):
 
     @property
     def level(self) -> int:
-        """Depth of a heading, 1 at the top."""
+        """Depth of a heading, 1 at the top; of a table `wide.PART` or 0."""
 
     @property
     def page(self) -> int | None:
@@ -268,7 +269,13 @@ class _Chunker:
         named = " › ".join(part for part in (self.name, title_path(self.title, above)) if part)
         context = "\n".join(line for line in (named, *table) if line)
         context = shorten(context, min(_CONTEXT_LIMIT, self.limit // 4), self.tokeniser)
+        context += MARK if self._has_part(start, end) else ""
         return Chunk(start, end, tuple(self._name(heading) for heading in path), block.page if block else None, context)
+
+    def _has_part(self, start: int, end: int) -> bool:
+        """Whether a part of a wide table stands there."""
+        first, last = bisect_left(self.starts, start + 1) - 1, bisect_left(self.starts, end)
+        return any(block.kind == "table" and block.level == PART for block in self.blocks[max(0, first) : last])
 
     def _table_above(self, start: int) -> tuple[str, str]:
         """What a part of a table is read by: the short blocks before the first table on its page, and its first row."""

@@ -7,12 +7,13 @@ to be indexed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args
 
 from nacre.documents.limits import Limits
 from nacre.documents.normalise import clean, collapse, unspread
+from nacre.documents.wide import PART, WIDE, Rows, bands
 from nacre.errors import ParseError
 from nacre.text.fields import tidy_fields
 from nacre.text.language import tr
@@ -28,7 +29,7 @@ class Block:
 
     Args:
         kind: "note" is a footnote or a speaker's notes, "comment" a reviewer's, "meta" the headers of a mail or a page.
-        level: depth, 1 at the top, of a heading or a list item; 0 for anything else.
+        level: depth, 1 at the top, of a heading or a list item; `wide.PART` of a part of a wide table; else 0.
         page: 1-based page (PDF) or slide (PPTX).
     """
 
@@ -180,30 +181,8 @@ def _typed(value: object, kind: type[T]) -> T:
     return value
 
 
-Rows = Sequence[Sequence[str]]
-WIDE = 100
-"""Columns of the widest table that stays one: of a longer row, no passage holds a name together with its value."""
-_BAND = 9  # columns beside the first in each part of a wider one
-_KEY = 100  # characters of a row's first cell that are repeated in each part
 _HIDDEN = 100  # places of hidden text that are told of one document
 _EXCERPT = 160  # characters told of each
-
-
-def bands(rows: Rows, header_rows: int) -> Iterator[tuple[int, list[list[str]]]]:
-    """A wide table as narrow ones below each other, each row with its first cell, where it says anything else.
-
-    Returns:
-        The columns that are left out after the first, and the rows, those that name the columns always.
-    """
-    head, body = [line for line in rows[:header_rows] if line], [line for line in rows[header_rows:] if line]
-    for first in range(1, max(map(len, rows)), _BAND):
-        if first > 1:
-            body = [line for line in body if len(line) > first]
-        parts = [
-            [line[0] if first == 1 or len(line[0]) <= _KEY else "", *line[first : first + _BAND]]
-            for line in (*head, *body)
-        ]
-        yield first - 1, [part for at, part in enumerate(parts) if at < len(head) or any(part[1:]) or first == 1]
 
 
 class Builder:
@@ -253,7 +232,14 @@ class Builder:
             self.write(text)
 
     def table(
-        self, rows: Rows, *, header_rows: int = 1, header: Sequence[str] = (), row: int = 1, column: int = 1
+        self,
+        rows: Rows,
+        *,
+        header_rows: int = 1,
+        header: Sequence[str] = (),
+        row: int = 1,
+        column: int = 1,
+        level: int = 0,
     ) -> None:
         """Append a table: cells parted by tabs, rows by newlines; ragged rows are filled up, names joined downwards.
 
@@ -274,12 +260,12 @@ class Builder:
             for first, part in bands([*([list(header)] if header else []), *tidy], int(bool(header)) or header_rows):
                 names: Sequence[str] = part[0] if header else ()
                 rest = part[1:] if header else part
-                self.table(rest, header_rows=header_rows, header=names, row=row, column=column + first)
+                self.table(rest, header_rows=header_rows, header=names, row=row, column=column + first, level=PART)
             return
         self.gap()
         start = self.length
         cells = [self._row(line, width, last=n == len(tidy) - 1) for n, line in enumerate(tidy)]
-        self.mark("table", start, self.length)
+        self.mark("table", start, self.length, level)
         self._cells += len(tidy) * width
         if self._cells > self.limits.table_cells:
             self.warn(tr("a table is kept as text only: too many cells"))

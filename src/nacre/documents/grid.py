@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from nacre.documents.document import Builder, Rows, joined_down
 from nacre.documents.limits import Options
+from nacre.text.language import tr
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
@@ -98,7 +99,9 @@ def is_header(cells: Sequence[str], width: int) -> bool:
     return words and len(filled) * 2 >= width and bool(filled)
 
 
-_COLUMNS, _ROWS = 2048, 1 << 20
+COLUMNS, LAST = 2048, 1 << 14
+"""Columns that are read, and of a row that is half full all: a cell in the last would make every row that long."""
+_ROWS = 1 << 20
 _TOLD = 400  # characters of each hidden part
 
 
@@ -135,11 +138,25 @@ class Sheet:
     hidden_rows: set[int] = field(default_factory=set)
     hidden_columns: set[int] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    too_far: bool = False
 
     def put(self, row: int, column: int, text: str) -> None:
         """Set one cell, unless it lies where no sheet reaches or says nothing."""
-        if text and 0 <= row < _ROWS and 0 <= column < _COLUMNS:
-            self.cells.setdefault(row, {})[column] = text
+        if text and 0 <= row < _ROWS and column >= 0:
+            if is_far(column, self.cells.get(row, {})):
+                self.too_far = True
+            else:
+                self.cells.setdefault(row, {})[column] = text
+
+
+def is_far(column: int, cells: dict[int, str]) -> bool:
+    """Whether a cell, counted from 0, lies too far behind those of its row that came before."""
+    return column >= LAST or (column >= COLUMNS and len(cells) * 2 < column)
+
+
+def warn_far(out: Builder) -> None:
+    """Tell that cells lay too far."""
+    out.warn(tr("sheet {sheet}: columns beyond {columns} are left out", sheet=out.sheet, columns=COLUMNS))
 
 
 def add_sheet(out: Builder, sheet: Sheet, options: Options) -> None:
@@ -152,6 +169,8 @@ def add_sheet(out: Builder, sheet: Sheet, options: Options) -> None:
     out.add("heading", sheet.name, 1)
     rows = (Row(at + 1, cells, at in sheet.hidden_rows) for at, cells in sorted(sheet.cells.items()))
     add_cells(out, rows, deque(sorted(sheet.merged)), sheet.hidden_columns, all=options.include_hidden)
+    if sheet.too_far:
+        warn_far(out)
     for note in sheet.notes:
         out.add("comment", note)
     out.sheet = ""
@@ -255,7 +274,7 @@ def spread(rows: Iterator[Row], ranges: deque[Merge]) -> Iterator[tuple[Row, boo
         grouped = False
         own = set(row.cells)
         for merge, value in active:
-            inside = range(merge.left - 1, min(merge.right, _COLUMNS))
+            inside = range(merge.left - 1, min(merge.right, COLUMNS))
             if any(at not in inside for at in own):
                 row.cells |= {at: value for at in inside if at not in own}
                 grouped = grouped or len(inside) > 1

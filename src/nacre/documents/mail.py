@@ -57,7 +57,7 @@ def _message(message: email.message.Message, out: Builder, task: Task, many: boo
     about = {name: header(message, name) for name in dict.fromkeys(k.title() for k in message)}
     heads(headers, out, task, about, many)
     seven = any("=?utf-7?" in str(value).lower() for _, value in message.raw_items())
-    for part in _parts(message, out):
+    for part in _parts(message):
         _part(part, out, task, seven)
 
 
@@ -94,7 +94,7 @@ def header(message: email.message.Message, name: str) -> str:
     return collapse(text)
 
 
-def _parts(message: email.message.Message, out: Builder) -> Iterator[email.message.Message]:
+def _parts(message: email.message.Message) -> Iterator[email.message.Message]:
     """Leaves in order; of alternatives the plain text and whatever it does not repeat."""
     stack = [message]
     while stack:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice, takewhile
 from typing import Any
 
-from nacre.documents.document import WIDE, BlockKind, Builder, Cell, Table, bands
+from nacre.documents.document import BlockKind, Builder, Cell, Table
 from nacre.documents.html_looks import unseen_by_style
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean
+from nacre.documents.wide import PART, WIDE, bands
 from nacre.text.fields import read_yaml
 
 # Code first, for what stands in it is shown; then comments, of HTML and as a link that nothing refers to; then tags.
@@ -85,7 +86,7 @@ def _end(text: str, opened: re.Match[str]) -> int:
 
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read Markdown (CommonMark with tables); MDX tags and comments are no content."""
-    text = _WIDE_TABLE.sub(_parted, seen(clean(text), out))
+    text, parts = _narrowed(seen(clean(text), out))
     out.gap()
     base = out.write(text)
     front = _FRONT.match(text)
@@ -94,21 +95,45 @@ def parse(text: str, out: Builder, task: Task) -> None:
         _front_matter(front, base, out)
     body = text[skip:]
     lines = [0, *(found.end() for found in re.finditer("\n", body)), len(body)]
-    _Walk(body, lines, base + skip, out).run(_reader().parse(body))
+    _Walk(body, lines, base + skip, out, {at - skip for at in parts}).run(_reader().parse(body))
 
 
-def _parted(table: re.Match[str]) -> str:
+def _narrowed(text: str) -> tuple[str, set[int]]:
+    """The text with wide tables as narrow ones, but for what is code, and where those begin."""
+    if not (found := list(_WIDE_TABLE.finditer(text))):  # nearly always
+        return text, set()
+    spans = (token.map for token in _reader().parse(text) if token.type in {"fence", "code_block"})
+    code = {line for first, last in spans for line in range(first, last)}
+    kept, begins = list[str](), set[int]()
+    at = before = line = length = 0
+    for table in found:
+        line += text.count("\n", before, table.start())
+        before = table.start()
+        if line in code:
+            continue
+        between = text[at : table.start()]
+        for part in _parted(table):
+            length += len(between)
+            begins.add(length)
+            kept += (between, part)
+            length, between = length + len(part), "\n\n"
+        at = table.end()
+    return "".join(kept) + text[at:], begins
+
+
+def _parted(table: re.Match[str]) -> Iterator[str]:
     """A table that is too wide for a passage, as narrow ones."""
     head, _, *body = (_CUT.split(line.strip().removeprefix("|").removesuffix("|")) for line in table[0].split("\n"))
-    parts = ([*rows[:1], ["---"] * len(rows[0]), *rows[1:]] for _, rows in bands([head, *body], 1))
-    return "\n\n".join("\n".join(f"| {' | '.join(map(str.strip, row))} |" for row in rows) for rows in parts)
+    for _, rows in bands([head, *body], 1):
+        ruled = (*rows[:1], ["---"] * len(rows[0]), *rows[1:])
+        yield "\n".join(f"| {' | '.join(map(str.strip, row))} |" for row in ruled)
 
 
 @cache
 def _reader() -> Any:
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"maxNesting": 40}).enable("table")
+    return MarkdownIt("commonmark", {"maxNesting": 40}).enable("table").disable("inline")  # blocks are all we need
 
 
 def _front_matter(front: re.Match[str], base: int, out: Builder) -> None:
@@ -126,8 +151,8 @@ def _front_matter(front: re.Match[str], base: int, out: Builder) -> None:
 class _Walk:
     """Turns the parser's tokens, which know their lines, into blocks."""
 
-    def __init__(self, text: str, lines: list[int], base: int, out: Builder) -> None:
-        self.text, self.lines, self.base, self.out = text, lines, base, out
+    def __init__(self, text: str, lines: list[int], base: int, out: Builder, parts: set[int]) -> None:
+        self.text, self.lines, self.base, self.out, self.parts = text, lines, base, out, parts
         self.lists = self.quotes = self.done = 0
 
     def run(self, tokens: list[Any]) -> None:
@@ -169,7 +194,7 @@ class _Walk:
             self.done = self.lines[min(token.map[1], len(self.lines) - 1)]
 
     def table(self, token: Any, tokens: Iterable[Any]) -> None:
-        first, last = self.block("table", token)
+        first, last = self.block("table", token, PART if self.lines[token.map[0]] in self.parts else 0)
         rows = [self.row(part.map[0]) for part in tokens if part.type == "tr_open" and part.map]
         if first == last or not rows:
             return

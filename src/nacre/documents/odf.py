@@ -13,7 +13,7 @@ from typing import Any
 
 from nacre.documents import ooxml
 from nacre.documents.document import Builder
-from nacre.documents.grid import Merge, Row, add_cells, add_rows, spread, words
+from nacre.documents.grid import COLUMNS, LAST, Merge, Row, add_cells, add_rows, is_far, spread, warn_far, words
 from nacre.documents.limits import Task
 from nacre.documents.lists import word_list
 from nacre.documents.normalise import joined_strikes, told
@@ -22,7 +22,8 @@ from nacre.documents.ooxml import attribute, child, descend, local, number, part
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-_REPEATED = 2048  # times that a cell, and its emptiness, may be meant to be repeated
+_REPEATED = 2048  # times that a row may be meant to be repeated
+_CELLS = 1 << 21  # of them together
 _ROWS = 1 << 16
 _DROPPED = frozenset(word_list("odf-dropped"))
 _APART = {"note", "annotation", "table", "text-box"}  # stands in a paragraph and is no word of it
@@ -241,7 +242,13 @@ class _Walk:
                 continue
             cells = self.row(row, at + 1, ranges)
             # A million empty rows are written as one that is repeated.
-            times = min(number(row, "number-rows-repeated", 1), _REPEATED if cells else _ROWS)
+            said = number(row, "number-rows-repeated", 1)
+            times = min(said, _REPEATED, max(1, _CELLS // len(cells))) if cells else min(said, _ROWS)
+            if cells and times < said:
+                sheet = self.out.sheet
+                self.out.warn(
+                    tr("sheet {sheet}: of {said} equal rows {times} are read", sheet=sheet, said=said, times=times)
+                )
             if cells and at + times > _ROWS:
                 self.out.warn(tr("sheet {sheet}: rows beyond {rows} are left out", sheet=self.out.sheet, rows=_ROWS))
                 break
@@ -255,12 +262,15 @@ class _Walk:
         column = 0
         for cell in row.iterchildren("{*}table-cell", "{*}covered-table-cell"):
             text = self.cell(cell) if len(cell) and local(cell) == "table-cell" else ""
-            width = min(number(cell, "number-columns-spanned", 1), _REPEATED)
+            width = min(number(cell, "number-columns-spanned", 1), COLUMNS)
             height = min(number(cell, "number-rows-spanned", 1), _ROWS)
             if width > 1 or height > 1:
                 ranges.append(Merge(at, column + 1, at + height - 1, column + width))
-            times = min(number(cell, "number-columns-repeated", 1), _REPEATED - column)
-            cells.update((place, text) for place in range(column, column + times) if text)
+            times = min(number(cell, "number-columns-repeated", 1), LAST - column)
+            if text and is_far(column, cells):
+                warn_far(self.out)
+            elif text:
+                cells.update(dict.fromkeys(range(column, column + times), text))
             column += times
         return cells
 
@@ -338,7 +348,7 @@ def _hidden_columns(table: Any) -> set[int]:
     at = 0
     for column in descend(table, stop={"table-row"}):
         if local(column) == "table-column":
-            times = min(number(column, "number-columns-repeated", 1), _REPEATED)
+            times = min(number(column, "number-columns-repeated", 1), LAST)
             if attribute(column, "visibility") in {"collapse", "filter"}:
                 hidden.update(range(at, at + times))
             at += times

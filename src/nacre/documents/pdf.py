@@ -126,7 +126,7 @@ def _sheet(document: Any, number: int, out: Builder, task: Task) -> Sheet:
         nonsense = not legible(_text(sheet))
         unread = not sheet.items and may_hold_writing(page)
         if nonsense or unread or seen.unmapped * 10 > len(seen.glyphs):
-            _scanned(page, seen, sheet, out, task)
+            _scanned(page, sheet, out, task)
             if nonsense and not sheet.scanned:
                 sheet.items = []
         return sheet
@@ -135,7 +135,7 @@ def _sheet(document: Any, number: int, out: Builder, task: Task) -> Sheet:
         page.close()
 
 
-def _scanned(page: Any, seen: Page, sheet: Sheet, out: Builder, task: Task) -> None:
+def _scanned(page: Any, sheet: Sheet, out: Builder, task: Task) -> None:
     """Read a page as a picture, or note that it needs it."""
     if not task.ocr or sheet.number > task.limits.ocr_pages:
         out.scans.append(sheet.number)

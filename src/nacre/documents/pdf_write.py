@@ -78,10 +78,10 @@ def _prose(lines: Sequence[Line]) -> bool:
     spans, rows = columns_of(lines)
     if rows is None or not 2 <= len(spans) <= 4 or sum(map(bool, (c for row in rows for c in row))) < 1.6 * len(rows):
         return False
-    return all(_flows([row[n] for row in rows], span) for n, span in enumerate(spans))
+    return all(_flows([row[n] for row in rows]) for n in range(len(spans)))
 
 
-def _flows(cells: Sequence[str], span: tuple[float, float]) -> bool:
+def _flows(cells: Sequence[str]) -> bool:
     cells = [cell for cell in cells if cell]
     if len(cells) < _FEW:
         return False

@@ -139,7 +139,7 @@ class _Reader:
         elif found.group("name"):
             return self.command(found.group("name"), text, at)
         elif found.group("sign"):
-            self.sign(found.group("sign"), text, at)
+            self.sign(found.group("sign"))
         elif kind == "cell" and self.rows is not None:
             self.cell()
         elif kind in {"math", "text"} or found.group("bar"):
@@ -150,7 +150,7 @@ class _Reader:
             self.said.append(" ")
         return at
 
-    def sign(self, sign: str, text: str, at: int) -> None:
+    def sign(self, sign: str) -> None:
         if sign == "\\" and self.rows is not None:
             self.cell()
             self.rows.append([])

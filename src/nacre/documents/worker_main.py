@@ -30,7 +30,7 @@ def main() -> None:
     reads = told.pop("reads")
     limits = Limits(**told)
     missing = raise_walls(load if reads else None)
-    _confine(limits, reads)
+    _confine(limits)
     _write(target, json.dumps(missing).encode())
     while True:
         request = json.loads(_read(source))
@@ -66,7 +66,7 @@ def _answer(data: bytes, request: dict[str, str], limits: Limits, target: Binary
     return json.dumps(to_data(document), separators=(",", ":")).encode()
 
 
-def _confine(limits: Limits, reads: bool) -> None:
+def _confine(limits: Limits) -> None:
     for what, most in (
         (resource.RLIMIT_AS, limits.memory_bytes),
         (resource.RLIMIT_FSIZE, 0),

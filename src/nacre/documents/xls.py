@@ -17,7 +17,7 @@ from nacre.errors import ParseError
 from nacre.text.language import tr
 
 _ROW, _ITEM, _FORMAT, _STYLE, _COLUMNS, _BOOK, _SHEET, _MERGED = 0, 19, 44, 47, 60, 153, 156, 176
-_STYLES, _STYLES_END, _COMMENT, _COMMENT_TEXT = 617, 618, 635, 637
+_STYLES, _STYLES_END, _COMMENT_TEXT = 617, 618, 637
 _ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from nacre.documents.document import Builder
 from nacre.documents.drawings import add_drawing
-from nacre.documents.grid import Merge, Row, add_cells, words
+from nacre.documents.grid import COLUMNS, LAST, Merge, Row, add_cells, is_far, warn_far, words
 from nacre.documents.limits import Task
 from nacre.documents.normalise import Piece, marked, struck
 from nacre.documents.number_formats import BUILT_IN, hides, show, show_text
@@ -19,8 +19,6 @@ from nacre.documents.ooxml import Package, attribute, child, descend, is_on, loc
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-COLUMNS, _LAST = 2048, 1 << 14
-"""Columns that are read, and of a row that is half full all: a cell in the last would make every row that long."""
 _ROWS = 1 << 20
 _MERGES = 20_000  # of one sheet
 _TINY = 2.0  # points
@@ -131,10 +129,10 @@ def column_number(letters: str) -> int:
 def hidden_columns(raw: bytes) -> set[int]:
     """Columns of a sheet that are hidden, from 0."""
     found: set[int] = set()
-    for column in re.findall(rb"<(?:\w+:)?col\b[^>]*>", raw[: raw.find(b"sheetData") + 1 or None])[:COLUMNS]:
+    for column in re.findall(rb"<(?:\w+:)?col\b[^>]*>", raw[: raw.find(b"sheetData") + 1 or None])[:LAST]:
         first, last = (re.search(rb'\b%s="(\d{1,5})"' % name, column) for name in (b"min", b"max"))
         if first and last and re.search(rb'\bhidden="(?:1|true)"|\bwidth="0(?:\.0*)?"', column):
-            found.update(range(int(first[1]) - 1, min(int(last[1]), _LAST)))
+            found.update(range(int(first[1]) - 1, min(int(last[1]), LAST)))
     return found
 
 
@@ -182,7 +180,7 @@ class Sheet:
             text = self._shown(cell, style).strip()
             if not text:
                 continue
-            if column >= COLUMNS and len(found) * 2 < column:
+            if is_far(column, found):
                 self.too_far = True
             elif style.unseen and not (self.styled and style.unseen == "white text"):
                 self.unseen.setdefault(style.unseen, []).append(text)
@@ -261,7 +259,7 @@ def _page(book: Book, name: str, part: str, state: str, out: Builder, task: Task
             )
         )
     if sheet.too_far:
-        out.warn(tr("sheet {sheet}: columns beyond {columns} are left out", sheet=name, columns=COLUMNS))
+        warn_far(out)
     _extras(book.package, part, out)
 
 

@@ -42,12 +42,14 @@ class Expectation:
         kind: the kind of thing that answers it; "any" when the question does not say.
         focus: the noun that is asked about, as index terms: `how many *days*`, `哪个*部门*`; may be empty.
         unit: numbers with the units of what is asked for: `how heavy` in kilograms.
+        measure: the index terms that ask for them; what is told in the unit need not say them.
     """
 
     kind: Kind
     focus: tuple[str, ...]
     several: bool
     unit: re.Pattern[str] | None = field(default=None, repr=False)
+    measure: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def expected(question: str) -> Expectation:
@@ -60,8 +62,8 @@ def expected(question: str) -> Expectation:
     kind: Kind = next((kind for kind, pattern in _ASKS.items() if pattern.search(question)), "any")
     noun = _FOCUS.search(question)
     focus = words(next(group for group in noun.groups() if group)) if noun else []
-    unit = next((unit for asks, unit in _UNITS if asks.search(question)), None)
-    return Expectation(kind, tuple(focus), bool(_SEVERAL.search(question)), unit)
+    asked, unit = next(((found[0], unit) for asks, unit in _UNITS if (found := asks.search(question))), ("", None))
+    return Expectation(kind, tuple(focus), bool(_SEVERAL.search(question)), unit, frozenset(words(asked)))
 
 
 def by_nouns(question: str) -> str:

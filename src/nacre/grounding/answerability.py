@@ -21,6 +21,7 @@ from typing import Literal
 from nacre.grounding.naming import OTHER_KIND, YEAR, compounds, told_apart
 from nacre.grounding.ranking import Evidence, Passage, Question, prior
 from nacre.grounding.stopwords import stopwords
+from nacre.text.tables import first_cell
 from nacre.text.words import words
 
 Sure = Literal["answer", "closest", "nothing"]
@@ -88,8 +89,12 @@ def sureness(
     best = _best(found)
     if kind == "base" and nearness is not None and _is_doubtful(probability):
         kind, probability = _in_doubt(question, probability, nearness)
-    if probability < REFUSE_BELOW[kind] or (kind != "loose" and _is_of_none(question, passages, found)):
+    titled = kind != "loose"
+    defined = titled and best.features["defines"]
+    if (probability < REFUSE_BELOW[kind] and not defined) or (titled and _is_of_none(question, passages, found)):
         return "nothing"
+    if defined:
+        return "answer"
     doubts = (_lacks_identifier, _names_only, _is_of_another_kind)
     near = probability < CLOSEST_BELOW[kind] or (
         kind != "loose"
@@ -158,16 +163,12 @@ def _is_of_none(question: Question, passages: Sequence[Passage], found: Sequence
         return False
     lacking = set(_lacking(question, passages, best)[1])
     text = passages[best.passage][0]
-    keys = [_key(text[row.start : row.end]) for row in rows]
+    keys = [first_cell(text[row.start : row.end]) for row in rows]
     kind = {key[-1:] for key in keys if not key.isascii()}  # 部 of 采购部 and 物流部
     alike = len(kind) == 1 and any(term[-1] in kind and len(term) > 1 for term in lacking)
-    called = set(words(_key(text[slice(*best.header)]))) if best.header else set()  # "plan" of "the diamond plan"
+    called = set(words(first_cell(text[slice(*best.header)]))) if best.header else set()  # "plan" of "the diamond plan"
     named = _names(question).union(term for term, noun in question.compounds if noun in called)
     return alike or not lacking.isdisjoint(named)
-
-
-def _key(row: str) -> str:
-    return re.split(r"[|\t]", row.strip("| \t"), maxsplit=1)[0].strip()
 
 
 def _lacks_identifier(question: Question, passages: Sequence[Passage], _: Evidence) -> bool:
@@ -179,9 +180,8 @@ def _lacks_identifier(question: Question, passages: Sequence[Passage], _: Eviden
 def _names_only(question: Question, passages: Sequence[Passage], best: Evidence) -> bool:
     """Whether the best sentence says which thing is asked about, and much of it, but no word of what is asked."""
     # The column of a row may be called otherwise, and what is measured is told by its unit.
-    if (best.row and question.expectation.kind != "any") or best.features["unit"]:
-        return False
-    if best.features["unit"] or best.features["kin"]:  # "weighs 19 kg" of "how heavy"
+    valued = best.row and question.expectation.kind != "any"
+    if valued or best.features["unit"] or best.features["kin"]:  # "weighs 19 kg" of "how heavy"
         return False
     focus, terms = frozenset(question.expectation.focus), frozenset(question.terms)
     attribute = _ATTRIBUTE.search(question.text) or len(terms - focus) == 1
@@ -276,8 +276,9 @@ def _lacking(question: Question, passages: Sequence[Passage], best: Evidence) ->
     if len(question.names) > 1:  # of things that are compared, each passage may name one
         there |= _said(passages) & set(question.names)
     there |= _bounded(question, passages[best.passage][0][best.start : best.end])
-    # Of "which colour" and "what version" the answer gives the value, not the noun.
-    asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
+    # Of "which colour" and "what version" the answer gives the value, not the noun; of "how heavy" kilograms.
+    told = {*question.expectation.focus, *(question.expectation.measure if best.features["unit"] else ())}
+    asked = [term for term in question.terms if term not in told] or list(question.terms)
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.
     whole = "".join(passages[best.passage])
     lacking = [term for term in asked if term not in there and (term.isascii() or not _stands(term, whole))]

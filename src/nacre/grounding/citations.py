@@ -28,6 +28,7 @@ _SAYS = re.compile(r"[^\S\n]*(?:,?\s?[a-z]|(?:则|也|还)?(?:指出|说明|表�
 _LIST_OF_SOURCES = re.compile(
     r"\W*(?:sources?|references?|citations?|来源|参考资料|参考文献|出处|资料)\W*", re.IGNORECASE
 )
+_LISTED = re.compile(rf"[ \t>*+•-]*{MARKER.pattern}[ \t]*(?P<colon>[:：])?[^\w\n]*\w[^\n]*")  # a source and its name
 
 
 class Citation(TypedDict):
@@ -131,10 +132,11 @@ def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
         (start, end, text without markers, numbers) for every sentence; `numbers` may be empty.
     """
     # Markers are blanked, so that offsets stay, and given to the sentence that ends before them or holds them.
+    whole, answer = answer, answer[: _listing(answer)]
     blanked = MARKER.sub(lambda m: " " * len(m[0]), answer)
     opening = {marker.start() for marker in MARKER.finditer(answer) if _opens(answer, marker)}
-    whole = [span for span in sentences(blanked) if not _is_frame(blanked, *span)]
-    spans = [part for span in whole for part in _cut(blanked, *span, sorted(opening))]
+    framed = [span for span in sentences(blanked) if not _is_frame(blanked, *span)]
+    spans = [part for span in framed for part in _cut(blanked, *span, sorted(opening))]
     said = [" ".join(blanked[start:end].replace(JOINER, "").split()) for start, end in spans]
     starts, ends = map(list, zip(*spans, strict=True)) if spans else ([], [])
     cited: list[list[int]] = [[] for _ in spans]
@@ -146,7 +148,30 @@ def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
         if owner >= 0:
             cited[owner] += [n for n in numbers(marker) if n not in cited[owner]]
             starts[owner], ends[owner] = min(starts[owner], marker.start()), max(ends[owner], marker.end())
+    if spans and not any(cited):
+        cited[-1] = list(dict.fromkeys(n for marker in MARKER.finditer(whole, len(answer)) for n in numbers(marker)))
     return [(start, end, text, n) for start, end, text, n in zip(starts, ends, said, cited, strict=True)]
+
+
+def _listing(answer: str) -> int:
+    """Where a list of the sources begins that ends an answer, footnotes say: it states nothing. Else the end.
+
+    Under a heading any line is of it that begins with a mark; without one each has a colon, and is of a source that
+    was cited before.
+    """
+    at, listed, colons = len(answer), set[int](), True
+    for line in reversed(answer.splitlines(keepends=True)):
+        item = _LISTED.fullmatch(line.rstrip())
+        if listed and _LIST_OF_SOURCES.fullmatch(line):
+            return at - len(line) if answer[: at - len(line)].strip() else len(answer)
+        if not item and line.strip():
+            break
+        at -= len(line)
+        if item:
+            listed.update(numbers(item))
+            colons = colons and bool(item["colon"])
+    before = {n for marker in MARKER.finditer(answer, 0, at) for n in numbers(marker)}
+    return at if listed and colons and listed <= before else len(answer)
 
 
 def _cut(text: str, start: int, end: int, places: Sequence[int]) -> list[tuple[int, int]]:
@@ -206,6 +231,7 @@ def supported_part(answer: str, citations: Sequence[Citation], min_support: floa
     """
     supported = {c["answer_start"] for c in citations if c["support"] >= min_support}
     kept, at = [], 0
+    answer = answer[: _listing(answer)]
     for start, end, _, _ in statements(answer):
         kept.append(answer[at : start if start not in supported else end])
         at = end

@@ -202,7 +202,7 @@ def _completed(asked: str, earlier: str, answer: str) -> str:
     thing = _person(earlier, answer) if pronoun and pronoun[0].casefold() in _PERSONAL else _thing(earlier, answer)
     if not thing or set(words(thing)) <= set(words(bare)):
         return f"{bare}{_mark(language)}"
-    return _about(bare, thing, asked, language)
+    return _about(bare, thing, language)
 
 
 def _spoken_of(after: str, earlier: str, answer: str) -> bool:
@@ -357,7 +357,7 @@ def _subject(earlier: str) -> str:
     return " ".join(kept[:_PHRASE])
 
 
-def _about(bare: str, thing: str, asked: str, language: Language) -> str:
+def _about(bare: str, thing: str, language: Language) -> str:
     """A question with the thing that it is about."""
     pronoun = _pronoun(bare)
     if pronoun and pronoun[0].casefold() in _DETERMINERS and content(bare[pronoun.end() :]):

@@ -23,12 +23,15 @@ _PAGE = re.compile(
 _DATUM = re.compile(r"(?<!\d)(?!(?:19|20)\d\d(?!\d))\d")
 _LONGEST = 60  # characters of a line that runs over pages
 _PASSAGES = 3  # of one document with the same line: a heading may stand in two that overlap
+_FEET = 2  # where the line stands alone at the end of each: no heading ends a passage
 
 
 class Line(Protocol):
     """A sentence of a passage."""
 
     passage: int
+    start: int
+    end: int
     text: str
 
 
@@ -45,17 +48,26 @@ def without_furniture(question: str, passages: Sequence[tuple[str, ...]], found:
         found: the sentences of all passages.
     """
     kinds = [(passages[line.passage][1], _PAGE.sub("#", line.text)) if _may_run(line.text) else None for line in found]
-    places: dict[tuple[str, str], set[int]] = defaultdict(set)
+    places, feet = defaultdict[tuple[str, str], set[int]](set), defaultdict[tuple[str, str], set[int]](set)
     for line, kind in zip(found, kinds, strict=True):
         if kind and kind[0] and not _DATUM.search(kind[1]):
             places[kind].add(line.passage)
+            if _is_foot(line, passages[line.passage][0]):
+                feet[kind].add(line.passage)
     noted, reaches = (pattern.search(question) is not None for pattern in (_ASKS, _REACHES))
     return [
         line
         for line, kind in zip(found, kinds, strict=True)
-        if (kind is None or len(places.get(kind, ())) < _PASSAGES)
+        if (kind is None or (len(places.get(kind, ())) < _PASSAGES and len(feet.get(kind, ())) < _FEET))
         and (noted or not _NOTICE.match(line.text) or (reaches and _ADDRESS.search(line.text)))
     ]
+
+
+def _is_foot(line: Line, text: str) -> bool:
+    """Whether a line stands alone at the end of a passage that says more."""
+    before = text[: line.start]
+    more = before.rstrip()
+    return bool(more) and before[len(more) :].count("\n") > 1 and not text[line.end :].strip()
 
 
 def _may_run(text: str) -> bool:

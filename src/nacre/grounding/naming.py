@@ -144,3 +144,9 @@ def compounds(text: str) -> Iterator[tuple[str, str]]:
         beside = text[at:then].count(" ") == 1 if one.isascii() else at + len(one) == then
         if beside and stopwords().isdisjoint((one, other)):
             yield one, other
+
+
+def names_another_year(question: str, title: str) -> bool:
+    """The rules of 2024 do not answer what holds in 2026, however alike they are."""
+    asked, named = set(YEAR.findall(question)), set(YEAR.findall(title))
+    return bool(asked and named and not asked & named)

@@ -16,12 +16,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
+from nacre.grounding.defining import defines, plainly
 from nacre.grounding.furniture import without_furniture
-from nacre.grounding.naming import YEAR, capitals, compounds, spellings, told_apart, told_by_name
+from nacre.grounding.naming import capitals, compounds, names_another_year, spellings, told_apart, told_by_name
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
-from nacre.text.tables import is_row, is_rule
+from nacre.text.tables import first_cell, is_row, is_rule
 from nacre.text.words import words
 
 WEIGHTS = {
@@ -41,6 +42,7 @@ WEIGHTS = {
     "above": 5.61,
     "question": -2.18,
     "unit": 3.0,
+    "defines": 8.0,
     "other_year": -4.0,
     "stranger": -14.0,
 }
@@ -49,6 +51,7 @@ _DIGIT = re.compile(r"\d")
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
 _PARTED = re.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)++[^\n]++\n[^\S\n]*+\S")  # an empty line, two others below it
+_LABELLED = re.compile(r"[^#:：]+[:：]\s*\w")  # "Phone: 4471" is about what stands above
 _TERMS, _PLACES = 64, 50  # words of a question that count; places of a sentence that are compared with each other
 
 Passage = tuple[str, str] | tuple[str, str, str]
@@ -128,7 +131,7 @@ class _Sentence:
 
 def analyse(question: str) -> Question:
     """Take a question apart."""
-    text = unicodedata.normalize("NFKC", question)
+    text = plainly(unicodedata.normalize("NFKC", question))
     kind, text = expected(text), by_nouns(text)
     asked = [term for term, _ in told_apart(text)]
     terms = tuple(dict.fromkeys([term for term in asked if term not in stopwords()] or asked))[:_TERMS]
@@ -147,7 +150,7 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     plain = {term: prior(term) * question.spellings.get(term, 1.0) for term in question.terms}
     weights = {term: value * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term, value in plain.items()}
-    year = [_names_another_year(question.text, title) for _, title, *_ in passages]
+    year = [names_another_year(question.text, title) for _, title, *_ in passages]
     keys = _keys(question, found)
     held = {term for sentence in found for term in _held(sentence)}
     titled = any(title for _, title, *_ in passages)  # loose snippets name what they like
@@ -269,12 +272,6 @@ def support(claim: str, sentence: str, context: str = "") -> float:
     return reached / total if total else 0.0
 
 
-def _names_another_year(question: str, title: str) -> bool:
-    """The rules of 2024 do not answer what holds in 2026, however alike they are."""
-    asked, named = set(YEAR.findall(question)), set(YEAR.findall(title))
-    return bool(asked and named and not asked & named)
-
-
 def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_Sentence]:
     found: list[_Sentence] = []
     heading = frozenset(words(title))
@@ -292,12 +289,14 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         inside = (inside or len(found) + 1) if row else 0
         if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
-        key = frozenset(words(re.split(r"[|\t]", line.strip("| \t"), maxsplit=1)[0])) if row else frozenset[str]()
-        if found and not row and not found[-1].row:
+        key = frozenset(words(first_cell(line))) if row else frozenset[str]()
+        heads, begun = is_heading(line), text[start - 1 : start] in ("\n", "")
+        labelled = heads and begun and _LABELLED.match(line) is not None
+        if found and not row and not found[-1].row and not labelled:
             found[-1].after = terms
         found.append(_Sentence(passage, start, end, line, located, before, above, header, inside, key))
-        alone = line[-1] == "?" and text[end : end + 1] == "\n" and text[start - 1 : start] in ("\n", "")  # of an FAQ
-        if is_heading(line) or alone or begins:
+        alone = line[-1] == "?" and text[end : end + 1] == "\n" and begun  # of an FAQ
+        if (heads and not labelled) or alone or begins:
             above = heading | terms
         # The first row of a table names its columns, but a passage may begin in the middle of one.
         if begins and (start or not _DIGIT.search(line)):
@@ -356,6 +355,7 @@ def _features(
         "after": share(sentence.after),
         "above": share(sentence.above),
         "question": float(sentence.text[-1] == "?"),
+        "defines": float(defines(sentence.text, question.text, sentence.key or sentence.before)),
         "unit": float(unit is not None and unit.search(sentence.text) is not None),
     }
 

@@ -238,7 +238,7 @@ def _selected(
         return Selection()
     best = _best(found, sources)
     sure = sureness(asked, passages, found, relevance, _nearest(asked, best, sources, nearness))
-    best = _nearest_first(best, sources, nearness)
+    best = _measured_first(asked, _nearest_first(best, sources, nearness))
     if sure == "nothing" or not best:
         return Selection()
     if stopwords().issuperset(asked.terms):  # it shares what every text does
@@ -311,6 +311,16 @@ def _nearest_first(best: list[Evidence], sources: Sequence[Source], nearness: Se
     return [*first, *best[_CLOSE:]]
 
 
+def _measured_first(asked: Question, best: list[Evidence]) -> list[Evidence]:
+    """Before the first one, which tells nothing in the unit of what is asked for, the nearest that does: of a telephone
+    the number, not the name beside it.
+    """
+    if not asked.expectation.unit or not best or best[0].features["unit"]:
+        return best
+    near = next((item for item in best if item.features["unit"] and item.score >= best[0].score - _SECOND), None)
+    return [near, *(item for item in best if item is not near)] if near else best
+
+
 def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) -> Iterator[Evidence]:
     """What is said alike of the other things that a question names: a comparison needs all of them."""
     wanted = [term for term in asked.terms if term in first.named and term not in first.said]
@@ -378,6 +388,8 @@ def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -
     """Whether one fact is asked for, which the best sentence names, and another says far less of the question."""
     kind, told = asked.expectation, first.features["coverage"]
     lists = item.passage == first.passage and text[first.end - 1 : item.start].strip() in (";", "；")  # 满十年的，十天
+    if kind.unit and first.features["unit"] and not (item.features["unit"] and first.said - kind.measure <= item.said):
+        return True
     if lists or kind.several or kind.kind in ("any", "reason") or item.features["coverage"] >= told / 2:
         return False
     return (told > _MOSTLY and item.passage != first.passage) or (

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from nacre.documents import Options, ParsedDocument
 from nacre.documents.chunking import BlockLike, Chunk, chunk
 from nacre.documents.limits import Limits
+from nacre.documents.wide import embedded_text
 from nacre.errors import NacreError, ParseError
 from nacre.ingest.archives import archive_of, may_be_archive, unpacked
 from nacre.ingest.ledger import Listing, Permissions, find_gone, list_sources
@@ -361,14 +362,10 @@ class Syncer:
             self.on_progress(Progress(self._done, self._total, uri, self.report.embedded, seconds, rate, eta, share))
 
 
-def embedded_text(context: str, text: str) -> str:
-    """What is embedded of a chunk."""
-    return f"{context}\n{text}" if context else text
-
-
 def _record(text: str, one: Chunk) -> ChunkRecord:
     passage = text[one.start : one.end]
-    digest = blake2b(embedded_text(one.context, passage).encode("utf-8", "replace"), digest_size=16).digest()
+    whole = f"{one.context}\n{passage}" if one.context else passage
+    digest = blake2b(whole.encode("utf-8", "replace"), digest_size=16).digest()
     return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from nacre.store.protocol import DocumentStore
 
 _K = 10
-_ASKERS = 5
 _TOLD = 20  # differences that are told one by one
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from nacre.retrieval.hit import Hit
 from nacre.store.bm25 import idf
 from nacre.store.protocol import KeywordIndex
-from nacre.text.words import identifiers
+from nacre.text.words import goes_on, identifiers
 
 # Standard deviations. On the even seeds of bench/lookalikes.py 3 is too little, 4 to 8 are alike.
 _ABOUT = 6.0
@@ -45,8 +45,26 @@ def identified(hits: Sequence[Hit], held: Mapping[int, Mapping[str, float]]) -> 
 
 
 def _most(hit: Hit, worth: Mapping[str, float]) -> float:
-    lines = (hit.title, *hit.heading, *hit.text.splitlines())
+    lines = (hit.title, *hit.heading, *_lines(hit.text))
     return max((worth.get(term, 0.0) for line in lines for term in next(identifiers(line), ())), default=0.0)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines, those of a wrapped paragraph joined; a list of identifiers stays one."""
+    found: list[str] = []
+    for before, line in itertools.pairwise(["", *text.splitlines()]):
+        wrapped = goes_on(before, line) and not before.rstrip().endswith(".")
+        if wrapped and not (_label(line) and _label(line) == _label(found[-1])):
+            found[-1] += f" {line}"
+        else:
+            found.append(line)
+    return found
+
+
+def _label(line: str) -> str:
+    """How an identifier that begins a line is marked off, with a sign for it; "" where none begins it."""
+    first = line.lstrip("-*• ").partition(" ")[0]
+    return f"#{first[-1:] if first[-1:] in ':.)' else ''}" if any(identifiers(first)) else ""
 
 
 def _bare(term: str) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nacre.documents.wide import embedded_text
 from nacre.errors import NacreError, UsageError
-from nacre.ingest.sync import embedded_text
 from nacre.store.calibration import calibrate
 from nacre.store.embedders import load_encoder, same_embedder
 from nacre.store.encoder import Encoder

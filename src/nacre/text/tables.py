@@ -48,6 +48,11 @@ def is_rule(line: str) -> bool:
     return "-" in line and _SEPARATOR.match(line) is not None
 
 
+def first_cell(row: str) -> str:
+    """What a row says first: what it is about."""
+    return re.split(r"[|\t]", row.strip("| \t"), maxsplit=1)[0].strip()
+
+
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
     """The columns' names of a table in whose middle a text begins, if they are not too long."""
     first = next((grid for grid in grids if grid.start == 0 and grid.head is None), None)

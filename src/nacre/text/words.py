@@ -268,7 +268,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     start = at = 0
     previous = ""
     for line in text.splitlines(keepends=True):
-        if previous and not _goes_on(previous, line):
+        if previous and not goes_on(previous, line):
             yield start, at
             start = at
         previous = line
@@ -277,7 +277,8 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         yield start, at
 
 
-def _goes_on(line: str, following: str) -> bool:
+def goes_on(line: str, following: str) -> bool:
+    """Whether the paragraph of a line, which is wrapped, goes on in the one below."""
     bare = line.rstrip()
     if not following.strip() or _columns(bare) < _WRAPPED:
         return False
