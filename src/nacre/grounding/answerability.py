@@ -43,6 +43,11 @@ MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
 # In a base too small for a relevance (`bench/meaning_weights.py --small`).
 MEANING_SMALL = {"constant": -2.799, "nearness": 0.987, "relevance": 0.0}
 MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
+# Of questions in German, Spanish and others in Latin letters, whose sentences are compared behind their titles. What
+# answers them is never more than the closest passage (`bench/tongues.py`).
+TONGUES = {"constant": -3.16, "nearness": 1.02, "relevance": 0.28}
+TONGUES_SMALL = {"constant": -5.18, "nearness": 1.67, "relevance": 0.0}
+MEANT_IN_TONGUES = 0.5
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
 # half of six sets, where it loses one right answer of twenty. Doubt: on that half too, where of XQuAD's questions that
 # are left in doubt it loses 2 of 35 in English and 8 of 47 in Chinese (before it learned each language: 6 and 8).
@@ -121,17 +126,22 @@ def _is_doubtful(probability: float) -> bool:
     return IN_DOUBT[0] < probability < IN_DOUBT[1]
 
 
-def sureness_by_meaning(nearness: float, relevance: float | None) -> Sure:
-    """Whether a sentence in another writing answers, by its meaning alone.
+def sureness_by_meaning(nearness: float, relevance: float | None, tongue: bool = False) -> Sure:
+    """Whether a sentence in another language answers, by its meaning alone.
 
     Args:
         nearness: how many standard deviations it stands out.
-        relevance: how likely one of the sources in that writing holds an answer, where that is known.
+        relevance: how likely one of the sources in that language holds an answer, where that is known.
+        tongue: whether the question is in a language that nothing but `bench/tongues.py` was learned on.
     """
-    weights = MEANING_SMALL if relevance is None else MEANING
-    nearly, odds = (NEARLY_MEANT_SMALL, 0.0) if relevance is None else (NEARLY_MEANT, _log_odds(relevance))
+    small = relevance is None
+    weights = (TONGUES_SMALL if small else TONGUES) if tongue else MEANING_SMALL if small else MEANING
+    odds = 0.0 if relevance is None else _log_odds(relevance)
     logit = weights["constant"] + weights["nearness"] * nearness + weights["relevance"] * odds
     probability = 1 / (1 + math.exp(-logit))
+    if tongue:
+        return "closest" if probability >= MEANT_IN_TONGUES else "nothing"
+    nearly = NEARLY_MEANT_SMALL if small else NEARLY_MEANT
     return "answer" if probability >= MEANT else "closest" if probability >= nearly else "nothing"
 
 

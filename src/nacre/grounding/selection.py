@@ -31,7 +31,7 @@ _STRANGER = 2.0  # that it loses by lacking what names one thing among its like
 _UNNAMED = 0.4  # by naming nothing of the kind that is asked for
 _CLOSE, _APART = 3, 1.5  # sentences of one's own writing whose meaning is looked at; score points that need no look
 _MEANS = 1.5  # score points that a standard deviation of meaning is worth
-_AS_NEAR = 0.3  # that a second sentence may lie behind
+_AS_NEAR, _AS_NEAR_IN_TONGUES = 0.3, 1.0  # that a second sentence may lie behind
 _CALIBRATED = ("latin", "han")  # writings of questions of which it is known how far meaning tells
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 
@@ -116,7 +116,8 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
         coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
         found = [(sources[one.passage], one) for one in every if one.statement and coded <= one.said]
         places += [(s, one) for s, one in found if tongue_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
-    return [(s.n, one.start, _spoken(one, s)) for s, one in places]
+    tongue = mine not in WRITINGS  # of one that stands behind its title more is understood across languages
+    return [(s.n, one.start, (f"{s.title}: " if tongue and s.title else "") + _spoken(one, s)) for s, one in places]
 
 
 def _close(best: Sequence[Evidence]) -> bool:
@@ -157,13 +158,13 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     best, first = ranked[0]
     abroad = {sources[one.passage].n for _, one in ranked}
     likely = (value for n, *_, value in nearness if n in abroad and value is not None)
-    sure = sureness_by_meaning(best, max(likely, default=None))
-    if mine not in WRITINGS and sure == "closest":  # in the same letters one text stands out from others by less
-        sure = "nothing"
+    tongue = mine not in WRITINGS
+    sure = sureness_by_meaning(best, max(likely, default=None), tongue)
     sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
     if sure == "nothing":
         return Selection()
-    close = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    as_near = _AS_NEAR_IN_TONGUES if tongue else _AS_NEAR
+    close = [one for value, one in ranked[1:2] if value >= best - as_near and not (one.row or first.row)]
     second = [one for one in close if one.features["other_year"] <= first.features["other_year"]]
     return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
 
