@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
+from nacre.grounding.answerability import Sure, doubtful, nears_in_tongues, sureness, sureness_by_meaning
 from nacre.grounding.asking import choices, parallel
 from nacre.grounding.naming import compared, joined
 from nacre.grounding.parts import bare_question, plain_question, questions_in
@@ -158,9 +158,14 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     best, first = ranked[0]
     abroad = {sources[one.passage].n for _, one in ranked}
     likely = (value for n, *_, value in nearness if n in abroad and value is not None)
-    tongue = mine not in WRITINGS
-    sure = sureness_by_meaning(best, max(likely, default=None), tongue)
-    sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
+    likeliest = max(likely, default=None)
+    sure: Sure
+    if tongue := mine not in WRITINGS:
+        same = writing_of(sources[first.passage].text) == "latin"
+        sure = "closest" if nears_in_tongues(best, likeliest, same) else "nothing"
+    else:
+        sure = sureness_by_meaning(best, likeliest)
+        sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
     if sure == "nothing":
         return Selection()
     as_near = _AS_NEAR_IN_TONGUES if tongue else _AS_NEAR
