@@ -147,7 +147,7 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     frequency = Counter(term for sentence in found for term in sentence.terms if term in question.asked)
     plain = {term: prior(term) * question.spellings.get(term, 1.0) for term in question.terms}
     weights = {term: value * math.log(1 + (len(found) + 1) / (frequency[term] + 0.5)) for term, value in plain.items()}
-    year = [_names_another_year(question.text, title) for _, title, *_ in passages]
+    year = [names_another_year(question.text, title) for _, title, *_ in passages]
     keys = _keys(question, found)
     held = {term for sentence in found for term in _held(sentence)}
     titled = any(title for _, title, *_ in passages)  # loose snippets name what they like
@@ -269,7 +269,7 @@ def support(claim: str, sentence: str, context: str = "") -> float:
     return reached / total if total else 0.0
 
 
-def _names_another_year(question: str, title: str) -> bool:
+def names_another_year(question: str, title: str) -> bool:
     """The rules of 2024 do not answer what holds in 2026, however alike they are."""
     asked, named = set(YEAR.findall(question)), set(YEAR.findall(title))
     return bool(asked and named and not asked & named)

@@ -12,7 +12,7 @@ from nacre.grounding.asking import choices, parallel
 from nacre.grounding.naming import compared, joined
 from nacre.grounding.parts import bare_question, plain_question, questions_in
 from nacre.grounding.quotes import Quote, cells_of, notes
-from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
+from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading, names_another_year
 from nacre.grounding.stopwords import stopwords
 from nacre.grounding.times import at_time, of_times
 from nacre.text.messages import Source
@@ -153,6 +153,9 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     placed = [(near.get((sources[one.passage].n, one.start)), one) for one in foreign]
     ranked = [(weighed(value, one), one) for value, one in placed if value is not None]
     ranked.sort(key=lambda pair: -pair[0])
+    tongue = mine not in WRITINGS
+    if tongue:  # the year was left out of what was compared
+        ranked = [(value, one) for value, one in ranked if not _is_of_another_year(question, one, sources)]
     if not ranked:
         return Selection()
     best, first = ranked[0]
@@ -160,7 +163,7 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     likely = (value for n, *_, value in nearness if n in abroad and value is not None)
     likeliest = max(likely, default=None)
     sure: Sure
-    if tongue := mine not in WRITINGS:
+    if tongue:
         same = writing_of(sources[first.passage].text) == "latin"
         sure = "closest" if nears_in_tongues(best, likeliest, same) else "nothing"
     else:
@@ -172,6 +175,11 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     close = [one for value, one in ranked[1:2] if value >= best - as_near and not (one.row or first.row)]
     second = [one for one in close if one.features["other_year"] <= first.features["other_year"]]
     return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+
+
+def _is_of_another_year(question: str, one: Evidence, sources: Sequence[Source]) -> bool:
+    source = sources[one.passage]
+    return any(names_another_year(question, said) for said in (source.title, source.text[one.start : one.end]))
 
 
 def weighed(nearness: float, one: Evidence) -> float:

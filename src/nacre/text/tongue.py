@@ -12,8 +12,7 @@ from nacre.text.writing import BEGINNING, writing_of
 
 _WORD = re.compile(r"[^\W\d_]+|¿")
 _BEGINNING = 400  # characters that tell
-# Function words that show a language: of one it may be a name ("La Paz", "de Vries"), of two where one is English too.
-_LEAST = 2
+_LEAST = 2  # function words that show a language: of one it may be a name ("La Paz", "de Vries")
 _TIMES = 3  # as many as English ones: what is quoted from another language stands in English words
 
 
@@ -47,7 +46,7 @@ def _latin(text: str) -> str:
     best, most = counts.most_common(1)[0] if counts else ("latin", 0)
     english = sum("en" in languages and best not in languages for languages in told)
     own = sum(best in languages and "en" not in languages for languages in told)
-    return best if most >= max(_LEAST, _TIMES * english) and own and own + most > _LEAST + 1 else "latin"
+    return best if own >= _LEAST and most >= _TIMES * english else "latin"
 
 
 @functools.cache
