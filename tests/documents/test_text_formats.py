@@ -105,15 +105,22 @@ def test_notebooks_give_prose_code_and_output() -> None:
             "outputs": [
                 {"output_type": "stream", "text": ["\x1b[31m1\x1b[0m\n"]},
                 {"data": {"text/plain": "df", "image/png": "AAAA"}},
+                {"data": {"text/plain": "<Figure size 640x480>", "image/png": "AAAA"}},
+                {"data": {"text/html": "<table><tr><th>tide<td>9 m</table><script>no</script>"}},
+                {"data": {"text/markdown": "*low*"}},
+                {"ename": "ValueError", "evalue": "no \x1b[31mtide\x1b[0m", "traceback": ["x"]},
+                None,
             ],
         },
+        {"cell_type": "code", "source": "", "outputs": 7},
         {"cell_type": "heading", "level": "x", "source": "old"},
         None,
     ]
     document = parse(json.dumps({"nbformat": 4, "cells": cells}).encode(), name="a.ipynb")
     assert blocks(document, "heading") == ["分析", "old"]
-    assert blocks(document, "code") == ["print(1)", "1", "df"]
-    assert "AAAA" not in document.text
+    assert blocks(document, "code") == ["print(1)", "1", "df", "ValueError: no tide"]
+    assert [cell.text for cell in document.tables[0].rows[0]] == ["9 m"] or "tide\t9 m" in document.text
+    assert "low" in document.text and not any(word in document.text for word in ("AAAA", "Figure", "script"))
 
 
 def test_plain_text_keeps_every_character_and_finds_chapters() -> None:

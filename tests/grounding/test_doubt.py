@@ -36,7 +36,7 @@ def test_chinese_sentences_stand_out_by_more(nearness: float, sure: str) -> None
     assert select("船可以停在码头过夜吗？", [note], relevance=0.5, nearness=near).sure == sure
 
 
-@pytest.mark.parametrize(("nearness", "sure"), [(6.0, "closest"), (3.4, "nothing")])
+@pytest.mark.parametrize(("nearness", "sure"), [(6.0, "closest"), (2.8, "nothing")])
 def test_a_question_in_another_language_of_the_same_letters_is_answered_by_meaning(nearness: float, sure: str) -> None:
     question = "Wie lange darf man ein Boot am Kai lassen?"
     places = to_compare(question, [NOTE])
@@ -47,6 +47,37 @@ def test_a_question_in_another_language_of_the_same_letters_is_answered_by_meani
     assert [NOTE.text[q.start : q.end] for q in found.quotes] == ["Boats may be left there over night."] * (
         sure != "nothing"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "relevance", "nearness", "sure"),
+    [
+        ("Boats may be left there over night.", 0.5, 3.5, "closest"),
+        ("Boats may be left there over night.", 0.5, 2.8, "nothing"),
+        ("Boats may be left there over night.", 0.01, 3.5, "nothing"),
+        ("船可以在那里过夜。", 0.05, 4.0, "closest"),
+        ("船可以在那里过夜。", 0.02, 2.5, "nothing"),
+        ("船可以在那里过夜。", None, 2.4, "closest"),
+        ("船可以在那里过夜。", None, 1.6, "nothing"),
+    ],
+)
+def test_how_near_is_near_depends_on_the_writing_and_the_base(
+    text: str, relevance: float | None, nearness: float, sure: str
+) -> None:
+    question, source = "Wie lange darf man ein Boot am Kai lassen?", Source(1, text, "Harbour")
+    places = to_compare(question, [source], relevance)
+    assert [said for *_, said in places] == [f"Harbour: {text}"]
+    found = select(question, [source], relevance=relevance, nearness=[(1, 0, nearness, relevance)])
+    assert found.sure == sure and bool(found.quotes) == (sure == "closest")
+
+
+def test_the_year_that_a_question_in_another_language_names_is_the_one_that_is_quoted() -> None:
+    notes = [
+        Source(n, f"In {year} a berth costs {year - 2000} crowns.", "Berths") for n, year in ((1, 2028), (2, 2029))
+    ]
+    question = "Was kostet ein Liegeplatz im Jahr 2029?"
+    near = [(n, start, 6.0 - n / 10, None) for n, start, _ in to_compare(question, notes)]
+    assert [quote.n for quote in select(question, notes, nearness=near).quotes] == [2]
 
 
 def test_snippets_in_another_language_do_not_vote_against_an_answer() -> None:

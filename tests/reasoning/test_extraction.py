@@ -36,6 +36,10 @@ FORMS = {
     "fence inside a string": ("````python\ns = '''\n```\n'''\n````", "s = '''\n```\n'''"),
     "a tag that says more": ('<code lang="python">\nans = 3\n</code>', "ans = 3"),
     "multi-line call": ("x = [\n  1,\n  2,\n]\nprint(sum(x))", "x = [\n  1,\n  2,\n]\nprint(sum(x))"),
+    "in one line": ("```python a = 1```", "a = 1"),
+    "closed at the end of a line": ("```python\na = 1\nb = a```", "a = 1\nb = a"),
+    "argument of a call": ('{"name": "python", "arguments": {"code": "a = 1"}}', "a = 1"),
+    "lines of a notebook": ("```python\n%matplotlib inline\n!pip install tide\na = 7 % 2\n```", "a = 7 % 2"),
 }  # fmt: skip
 
 

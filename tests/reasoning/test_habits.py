@@ -31,6 +31,7 @@ PROGRAMS = {
     "final_answer in a function": "def main():\n    final_answer(42)\nmain()",
     "final_answer =": "final_answer = 6 * 7",
     "a function that is not called": "from math import prod\nSIZES = [6, 7]\ndef solve():\n    return prod(SIZES)",
+    "a function that calculates": "import math\ndef calculate_eggs(boxes=6):\n    return boxes * 7",
     "a guard without a print": "def main():\n    return 6 * 7\nif __name__ == '__main__':\n    main()",
     "return": "n = 6\nreturn n * 7",
     "solution()": "def solution():\n    return 42",

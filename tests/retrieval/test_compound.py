@@ -147,3 +147,12 @@ def test_another_number_in_words_is_another_passage(one: str, other: str) -> Non
     around = " ".join(f"{a}{b}{c}" for a in who for b in who for c in who[:3])
     hits = [replace(hit(n, 1.0), text=around + said) for n, said in enumerate((one, other, one))]
     assert [h.chunk_id for h in distinct(hits)] == [0, 1]
+
+
+def test_copies_that_stand_on_other_pages_are_the_same_passage() -> None:
+    said = "A guest berth costs 31 crowns a night and is paid at the office."
+    hits = [
+        replace(hit(n, 1.0), text=f"{said}\nPage {n} of 14", heading=(name,)) for n, name in enumerate(("QUAY", "Quay"))
+    ]
+    assert len(distinct(hits)) == 1
+    assert len(distinct([*hits, replace(hit(3, 1.0), text=said.replace("31", "37"), heading=("Quay",))])) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -45,7 +46,8 @@ FORMS = [
     "30 days [S1].", "30 days [2: Trial].", "为30天[参考1]。", "为30天（见来源1）。", "为30天［1－2］。", "为30天②。",
     "30 days ^[1].", "30 days ¹.", "30 days ^1^.", "30 days [S1].", "30 days [src2].", r"30 days \cite{1,2}.", "30 days <source>1</source>.", "30 days ⟦1⟧.", "为30天〖1〗。", "30 days [1: Trial period].",
     "30 days {1}.", "30 days <1>.", "30 days [Quelle 1].", "30 days (Quelle 2).", "30 days [Fuente 1].", "为30天「1」。", "为30天[注1]。", "为30天{2}。",
-    "30 days [1†L3-L5].", "30 days (source [1]).", "30 days [1,2;4].", "30 days [1–2].", "为30天(来源：1)。",
+    "30 days [[1]](#).", "30 days [^1^].", '30 days <source id="1"/>.', "30 days [1 – Trial].", "30 days [1,].",
+    "30 days [№1].", "为30天[出典1]。", "30 days [출처 1].", "30 days [1†L3-L5].", "30 days (source [1]).", "30 days [1,2;4].", "30 days [1–2].", "为30天(来源：1)。",
 ]  # fmt: skip
 OTHERS = [
     "10⁶ and 5 m² and 10<sup>6</sup>", "see option (1).", "§ 5 (1).", "(1) First. (2) Second.", "[see the annex]",
@@ -99,6 +101,37 @@ def test_every_form_is_read_alike_in_a_stream(texts: list[str], cuts: list[int])
         out += markers.push(text[at : at + cut])
         at += cut
     assert out + markers.push(text[at:]) + markers.close() == clean(text)
+
+
+def test_marks_close_together_are_read_alike_in_a_stream() -> None:
+    said = [form.removeprefix("30 days").removeprefix("为30天").rstrip(".。") for form in FORMS]
+    said += [
+        "The tide",
+        "加热",
+        " ",
+        "and",
+        "Source",
+        "(",
+        "^",
+        "\\\\",
+        "{1}",
+        "`",
+        ". ",
+        "。",
+        "x",
+        "[9]",
+        "](",
+        "<b>",
+    ]
+    chance = random.Random(7)
+    for _ in range(2000):
+        text = "".join(chance.choice(said) + chance.choice(("", " ")) for _ in range(chance.randint(2, 6)))
+        markers, out, at = CitationMarkers((1, 2)), "", 0
+        while at < len(text):
+            step = chance.choice((1, 1, 2, 5))
+            out += markers.push(text[at : at + step])
+            at += step
+        assert out + markers.close() == clean(text), text
 
 
 @given(st.text(alphabet="ab` [1]2 9,【】\n(^\\-<>#{}「」年。.=", max_size=40), st.lists(st.integers(1, 8), max_size=20))

@@ -10,6 +10,7 @@ from typing import Any
 from nacre.documents.document import BlockKind, Builder
 from nacre.documents.formulas import linear
 from nacre.documents.grid import REPEATED, add_rows
+from nacre.documents.html_furniture import furniture
 from nacre.documents.html_looks import Look, Looks
 from nacre.documents.limits import Task
 from nacre.documents.lists import word_list
@@ -47,7 +48,7 @@ def parse(text: str, out: Builder, task: Task) -> None:
     if out.title and not out.length and out.title not in collapse(tree.body.text() or ""):
         # The title of a page is a thing its reader sees; as an aside, for it is indexed with every chunk anyway.
         out.aside(out.title)
-    _Walk(out, Looks(tree)).run(tree.body)
+    _Walk(out, Looks(tree), furniture(tree.body)).run(tree.body)
 
 
 def _all_words(node: Any, most: int = 400) -> str:
@@ -122,13 +123,13 @@ def _whole(value: str | None, usual: int) -> int:
 class _Walk:
     """The state of one walk over a page."""
 
-    def __init__(self, out: Builder, looks: Looks) -> None:
-        self.out, self.looks = out, looks
+    def __init__(self, out: Builder, looks: Looks, aside: frozenset[int]) -> None:
+        self.out, self.looks, self.aside = out, looks, aside
         self.done = 0  # the element that is not gone into
         self.line: list[Piece] = []
         self.label = ""
         self.numbers = _Numbers()
-        self.level = self.lists = self.quotes = self.pre = self.nav = 0
+        self.level = self.lists = self.quotes = self.pre = self.apart = 0
 
     def walk(self, root: Any, above: Look) -> Iterator[tuple[Any, str, bool, Look]]:
         """Each node, tag and look on the way in and, but for what is dropped, (True) out; what is hidden is told."""
@@ -169,7 +170,11 @@ class _Walk:
 
     def run(self, root: Any) -> None:
         for node, tag, leaving, look in self.walk(root, Look()):
-            if tag == "table" and not leaving and _is_data(node):
+            apart = tag != "-text" and node.mem_id in self.aside
+            if apart:
+                self.flush()
+                self.apart += -1 if leaving else 1
+            if tag == "table" and not leaving and not self.apart and _is_data(node):
                 self.flush()
                 self.table(node, look)
                 # Its cells were read at once. (`==` between nodes would write out and compare their whole HTML.)
@@ -201,8 +206,6 @@ class _Walk:
             self.quotes += step
         elif tag in {"pre", "textarea"}:
             self.pre += step
-        elif tag == "nav" or node.attributes.get("role") == "navigation":
-            self.nav += step
 
     def flush(self) -> None:
         """End the running block."""
@@ -216,7 +219,7 @@ class _Walk:
         if not text:
             return
         text, self.label = self.label + text, ""
-        if self.nav:
+        if self.apart:
             self.out.aside(text)
         elif self.level:
             self.out.add("heading", text.replace("\n", " "), self.level)

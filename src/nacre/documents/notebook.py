@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
-from nacre.documents import markdown
+from nacre.documents import html, markdown
 from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.errors import ParseError
 from nacre.text.language import tr
 
-_OUTPUT_CHARS = 4000
+_OUTPUT_CHARS, _PAGE_CHARS = 4000, 40_000  # of a page most are its tags
+_NAME_OF_A_PICTURE = re.compile(r"<[^<>]{1,200}>")  # <Figure size 640x480 with 1 Axes>
 
 
 def parse(text: str, out: Builder, task: Task) -> None:
@@ -40,10 +42,26 @@ def _cell(cell: dict[str, Any], out: Builder, task: Task) -> None:
         out.add("heading", source, int(level) if level in set("123456") else 1)
     else:
         out.add("code" if kind == "code" else "paragraph", source)
-    for output in cell.get("outputs") or []:
-        told = output if isinstance(output, dict) else {}
-        data = told.get("data")
-        out.add("code", _text(data.get("text/plain") if isinstance(data, dict) else told.get("text"))[:_OUTPUT_CHARS])
+    outputs = cell.get("outputs")
+    for output in outputs if isinstance(outputs, list) else []:
+        if isinstance(output, dict):
+            _output(output, out, task)
+
+
+def _output(told: dict[str, Any], out: Builder, task: Task) -> None:
+    """What a cell gave: its text, or else the page or the Markdown of it; of an error its last line."""
+    data = told.get("data")
+    if not isinstance(data, dict):
+        failed = ": ".join(filter(None, (_text(told.get("ename")), _text(told.get("evalue")))))
+        out.add("code", (_text(told.get("text")) or failed)[:_OUTPUT_CHARS])
+        return
+    plain = _text(data.get("text/plain"))[:_OUTPUT_CHARS]
+    if not plain.strip() and (page := _text(data.get("text/html"))):
+        html.parse(page[:_PAGE_CHARS], out, task)
+    elif not plain.strip() and (written := _text(data.get("text/markdown"))):
+        markdown.parse(written[:_OUTPUT_CHARS].strip() + "\n", out, task)
+    elif not (_NAME_OF_A_PICTURE.fullmatch(plain.strip()) and any(kind.startswith("image/") for kind in data)):
+        out.add("code", plain)
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from nacre.grounding.naming import OTHER_KIND, YEAR, compounds, told_apart
@@ -44,6 +44,15 @@ MEANING = {"constant": -1.434, "nearness": 0.524, "relevance": 0.912}
 # In a base too small for a relevance (`bench/meaning_weights.py --small`).
 MEANING_SMALL = {"constant": -2.799, "nearness": 0.987, "relevance": 0.0}
 MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL = 0.7, 0.5, 0.37
+# Of questions in German, Spanish and others in Latin letters, whose sentences are compared behind their titles: in the
+# same letters, in others, and in a base too small for a relevance. What answers them is never more than the closest
+# passage; at one half (`bench/tongues.py`, learned on every second question).
+TONGUES = {
+    "same": {"constant": -3.16, "nearness": 1.02, "relevance": 0.28},
+    "same, small": {"constant": -5.18, "nearness": 1.67, "relevance": 0.0},
+    "other": {"constant": 3.18, "nearness": 0.49, "relevance": 1.23},
+    "other, small": {"constant": -3.7, "nearness": 1.8, "relevance": 0.0},
+}
 # Refuse below. Titled: hardly a right answer may be lost. Loose: the best balance of both mistakes. Base: chosen on one
 # half of six sets, where it loses one right answer of twenty. Doubt: on that half too, where of XQuAD's questions that
 # are left in doubt it loses 2 of 35 in English and 8 of 47 in Chinese (before it learned each language: 6 and 8).
@@ -133,11 +142,25 @@ def sureness_by_meaning(nearness: float, relevance: float | None) -> Sure:
         nearness: how many standard deviations it stands out.
         relevance: how likely one of the sources in that writing holds an answer, where that is known.
     """
-    weights = MEANING_SMALL if relevance is None else MEANING
-    nearly, odds = (NEARLY_MEANT_SMALL, 0.0) if relevance is None else (NEARLY_MEANT, _log_odds(relevance))
-    logit = weights["constant"] + weights["nearness"] * nearness + weights["relevance"] * odds
-    probability = 1 / (1 + math.exp(-logit))
+    small = relevance is None
+    probability = _by_meaning(MEANING_SMALL if small else MEANING, nearness, relevance)
+    nearly = NEARLY_MEANT_SMALL if small else NEARLY_MEANT
     return "answer" if probability >= MEANT else "closest" if probability >= nearly else "nothing"
+
+
+def nears_in_tongues(nearness: float, relevance: float | None, same: bool) -> bool:
+    """Whether a sentence is near to a question in German, Spanish or the like.
+
+    Args:
+        same: whether the sentence is in Latin letters too.
+    """
+    weights = TONGUES[("same" if same else "other") + (", small" if relevance is None else "")]
+    return _by_meaning(weights, nearness, relevance) >= 0.5
+
+
+def _by_meaning(weights: Mapping[str, float], nearness: float, relevance: float | None) -> float:
+    odds = 0.0 if relevance is None else _log_odds(relevance)
+    return 1 / (1 + math.exp(-weights["constant"] - weights["nearness"] * nearness - weights["relevance"] * odds))
 
 
 def _log_odds(relevance: float) -> float:

@@ -99,7 +99,8 @@ class Evidence:
         """What reads the citations of an answer from these sources."""
         titles: dict[str, list[int]] = {}
         for source in self.sources:
-            for title in {source.title, source.title.rpartition(" › ")[2], source.title.partition(" › ")[0]} - {""}:
+            file = str(self.places.get(source.n, {}).get("uri", "")).rpartition("/")[2]
+            for title in {source.title, *source.title.split(" › ")[:: max(1, source.title.count(" › "))], file} - {""}:
                 titles.setdefault(title, []).append(source.n)
         unique = {title: numbers[0] for title, numbers in titles.items() if len(numbers) == 1}
         return CitationMarkers([source.n for source in self.sources], unique)

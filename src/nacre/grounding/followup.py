@@ -61,6 +61,9 @@ _ENDS = re.compile(r"[是有要须应能可多几]$|.*[几多]|需要|必须|应
 _LABEL = 40  # characters of what is told when it was asked back
 _FEW = 12  # characters of a Chinese question without a noun
 _PHRASE = 5  # words of what is carried over
+# "The one in Oslo" is what was asked about, in Oslo; which word "the small one" replaces is not known.
+_ONE_OF = re.compile(r"^(?:the\s+ones?|th(?:at|ose))\s+(?=(?:of|in|at|for|from|on|with)\b)", re.IGNORECASE)
+_OTHER_ONE = re.compile(r"the\s+[a-z][\w-]{0,40}\s+ones?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ def _completed(asked: str, earlier: str, answer: str) -> str:
     if not earlier or not leans_on(asked, answer):
         return asked
     language = language_of(asked) if _HAN.search(asked) or asked.isascii() else language_of(earlier)
-    bare = _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，")
+    bare = _ONE_OF.sub("", _END.sub("", _NE.sub("", _unopened(_unopened(asked)))).strip(" ,，"))
     if _tells_which(asked, answer):
         opened, closed = ("（", "）？") if _HAN.search(earlier) else (" (", ")?")
         return f"{_END.sub('', _TOLD.sub('', earlier))}{opened}{bare.removesuffix('的')}{closed}"
@@ -228,7 +231,9 @@ def _replaced(bare: str, earlier: str, answer: str) -> str:
         at = earlier.casefold().find(old.casefold())
         if at >= 0:
             return f"{earlier[:at]}{name}{earlier[at + len(old) :]}"
-    if joint and joint[0].strip().casefold() != "of":
+    if _OTHER_ONE.fullmatch(bare):
+        return f"{_END.sub('', earlier)} ({bare})?"
+    if joint and (joint[0].strip().casefold() != "of" or earlier.count(" of ") == 1):
         found = re.search(rf"\b{joint[0].strip()}\s+(?:the\s+)?[\w-]+(?:\s+[A-Z][\w-]*)*", earlier, re.IGNORECASE)
         return (
             f"{earlier[: found.start()]}{bare}{earlier[found.end() :]}" if found else f"{_END.sub('', earlier)} {bare}?"
@@ -238,7 +243,7 @@ def _replaced(bare: str, earlier: str, answer: str) -> str:
         return f"{earlier[: told.start(1)]}{name}{earlier[told.end(1) :]}" if told else ""
     if _HAN.search(bare) and not IDENTIFIER.search(earlier) and not _key(answer) and (nouns := _nouns(earlier)):
         subject = _subject(earlier)
-        return earlier.replace(subject if subject in earlier else min(nouns, key=earlier.find), bare, 1)
+        return earlier.replace(subject if subject in earlier else min(nouns, key=earlier.find), name, 1)
     return ""
 
 

@@ -38,6 +38,11 @@ class Line(Protocol):
 T = TypeVar("T", bound=Line)
 
 
+def without_page_numbers(text: str) -> str:
+    """A text without what says on which page it stands."""
+    return _PAGE.sub("", text)
+
+
 def without_furniture(question: str, passages: Sequence[tuple[str, ...]], found: Sequence[T]) -> list[T]:
     """The sentences that may answer.
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
+from nacre.grounding.answerability import Sure, doubtful, nears_in_tongues, sureness, sureness_by_meaning
 from nacre.grounding.asking import choices, parallel
-from nacre.grounding.naming import compared, joined
+from nacre.grounding.naming import compared, joined, names_another_year
 from nacre.grounding.parts import bare_question, plain_question, questions_in
 from nacre.grounding.quotes import Quote, cells_of, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
@@ -31,7 +31,7 @@ _STRANGER = 2.0  # that it loses by lacking what names one thing among its like
 _UNNAMED = 0.4  # by naming nothing of the kind that is asked for
 _CLOSE, _APART = 3, 1.5  # sentences of one's own writing whose meaning is looked at; score points that need no look
 _MEANS = 1.5  # score points that a standard deviation of meaning is worth
-_AS_NEAR = 0.3  # that a second sentence may lie behind
+_AS_NEAR, _AS_NEAR_IN_TONGUES = 0.3, 1.0  # that a second sentence may lie behind
 _CALIBRATED = ("latin", "han")  # writings of questions of which it is known how far meaning tells
 _WHICH = re.compile(r"\bwhich\b|\bwhat (?:version|release|edition|year|section|chapter)\b|哪|什么版本", re.IGNORECASE)
 
@@ -116,7 +116,8 @@ def to_compare(question: str, sources: Sequence[Source], relevance: float | None
         coded = {term for term, weight in asked.names.items() if weight == 1.0}  # alike in every language
         found = [(sources[one.passage], one) for one in every if one.statement and coded <= one.said]
         places += [(s, one) for s, one in found if tongue_of(s.text) != mine and _tells(s.text, one)][:_COMPARED]
-    return [(s.n, one.start, _spoken(one, s)) for s, one in places]
+    tongue = mine not in WRITINGS  # of one that stands behind its title more is understood across languages
+    return [(s.n, one.start, (f"{s.title}: " if tongue and s.title else "") + _spoken(one, s)) for s, one in places]
 
 
 def _close(best: Sequence[Evidence]) -> bool:
@@ -152,20 +153,33 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     placed = [(near.get((sources[one.passage].n, one.start)), one) for one in foreign]
     ranked = [(weighed(value, one), one) for value, one in placed if value is not None]
     ranked.sort(key=lambda pair: -pair[0])
+    tongue = mine not in WRITINGS
+    if tongue:  # the year was left out of what was compared
+        ranked = [(value, one) for value, one in ranked if not _is_of_another_year(question, one, sources)]
     if not ranked:
         return Selection()
     best, first = ranked[0]
     abroad = {sources[one.passage].n for _, one in ranked}
     likely = (value for n, *_, value in nearness if n in abroad and value is not None)
-    sure = sureness_by_meaning(best, max(likely, default=None))
-    if mine not in WRITINGS and sure == "closest":  # in the same letters one text stands out from others by less
-        sure = "nothing"
-    sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
+    likeliest = max(likely, default=None)
+    sure: Sure
+    if tongue:
+        same = writing_of(sources[first.passage].text) == "latin"
+        sure = "closest" if nears_in_tongues(best, likeliest, same) else "nothing"
+    else:
+        sure = sureness_by_meaning(best, likeliest)
+        sure = "closest" if sure == "answer" and mine not in _CALIBRATED else sure
     if sure == "nothing":
         return Selection()
-    close = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
+    as_near = _AS_NEAR_IN_TONGUES if tongue else _AS_NEAR
+    close = [one for value, one in ranked[1:2] if value >= best - as_near and not (one.row or first.row)]
     second = [one for one in close if one.features["other_year"] <= first.features["other_year"]]
     return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+
+
+def _is_of_another_year(question: str, one: Evidence, sources: Sequence[Source]) -> bool:
+    source = sources[one.passage]
+    return any(names_another_year(question, said) for said in (source.title, source.text[one.start : one.end]))
 
 
 def weighed(nearness: float, one: Evidence) -> float:

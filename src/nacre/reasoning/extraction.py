@@ -9,6 +9,7 @@ from nacre.text.lenient_json import last_object
 from nacre.text.reasoning import split_reasoning
 
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<mark>`{3,}|~{3,})[ \t]*(?P<tag>[\w.+#-]*)[^\n]*$", re.MULTILINE)
+_IN_LINE = re.compile(r"^[ \t>]*(?P<mark>`{3,})(?:python3?|py)[ \t]+(?P<code>[^\n`]+)(?P=mark)[ \t]*$", re.MULTILINE)
 _TAGS = ("python", "py", "python3", "python2", "ipython", "tool_code", "code", "sandbox", "")
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
 _TAGGED = re.compile(
@@ -16,6 +17,8 @@ _TAGGED = re.compile(
 )
 _CODE_KEYS = ("code", "program", "python", "script")
 _INVISIBLE = str.maketrans({"\u00a0": " ", "\u3000": " ", "\u200b": None, "\ufeff": None, "\u2060": None})
+_ARGUMENT_KEYS = ("arguments", "parameters", "args", "input")
+_MAGIC = re.compile(r"^(?:%{1,2}[a-z]|!\s?(?:pip|conda|apt|python)\b)[^\n]*$", re.MULTILINE)  # of a notebook
 _QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})
 _KEYWORD = r"(?:def|class|async def|if|elif|while|for|with|try|except|finally|else|match|case)\b.*:\s*(?:#.*)?$"
 _STATEMENT = (
@@ -54,6 +57,7 @@ def program_in(text: str) -> str | None:
 def fenced_blocks(text: str) -> list[str]:
     """The contents of all code fences that can hold Python; one that is never closed ends with the text."""
     blocks, at = [], 0
+    text = _IN_LINE.sub(lambda found: f"{found['mark']}python\n{found['code'].strip()}\n{found['mark']}", text)
     while opening := _FENCE.search(text, at):
         start = opening.end() + 1
         closing = re.compile(
@@ -63,7 +67,8 @@ def fenced_blocks(text: str) -> list[str]:
         at = closing.end() if closing else len(text)
         if opening["tag"].lower() in _TAGS:
             # A fence in a list or a quotation carries the same margin on every line.
-            lines = text[start:end].rstrip("\n").split("\n")
+            code = text[start:end].rstrip("\n")
+            lines = (code if closing else code.rstrip().removesuffix(opening["mark"])).split("\n")
             blocks.append("\n".join(line.removeprefix(opening["indent"]) for line in lines))
     return blocks
 
@@ -75,11 +80,12 @@ def _tagged(text: str) -> str:
 
 
 def _in_object(text: str) -> str:
-    """The program in `{"code": "…"}`."""
+    """The program in `{"code": "…"}`, also as the argument of a call."""
     if '"' not in text or not any(f'"{key}"' in text for key in _CODE_KEYS):
         return ""
     found = last_object(text)
-    return next((code for key in _CODE_KEYS if isinstance(code := found.get(key), str)), "")
+    inside = [given for key in _ARGUMENT_KEYS if isinstance(given := found.get(key), dict)]
+    return next((code for one in (*inside, found) for key in _CODE_KEYS if isinstance(code := one.get(key), str)), "")
 
 
 def _chosen(blocks: list[str]) -> str:
@@ -126,7 +132,7 @@ def _cleaned(code: str) -> str:
     if _PROMPT.search(code):
         shown = [line for line in code.split("\n") if _PROMPT.match(line)]
         code = "\n".join(_PROMPT.sub("", line) for line in shown)
-    code = _dedented(code)
+    code = _MAGIC.sub("", _dedented(code))
     if not any(mark in code for mark in "\"'"):
         code = code.translate(_QUOTES)  # a word processor's quotes, and no others
     return code.strip("\n")

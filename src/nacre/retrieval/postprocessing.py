@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from nacre.grounding.furniture import without_page_numbers
 from nacre.retrieval.hit import Hit
 from nacre.store.protocol import DocumentStore
 from nacre.text.words import stem, words
@@ -33,20 +34,21 @@ def distinct(hits: Sequence[Hit]) -> list[Hit]:
     """
     kept: list[tuple[Hit, frozenset[str], object]] = []
     for hit in hits:
-        mine, marks = _shingles(hit.text), _marks(hit)
+        text = without_page_numbers(hit.text)
+        mine, marks = _shingles(text), _marks(hit, text)
         if not any(marks == theirs and len(mine & other) >= _SAME * len(mine | other) for _, other, theirs in kept):
             kept.append((hit, mine, marks))
     return [hit for hit, _, _ in kept]
 
 
-def _marks(hit: Hit) -> object:
+def _marks(hit: Hit, text: str) -> object:
     """What tells passages apart that are nearly the same letter by letter. The name of a file is no title: copies have
     others.
     """
-    terms = words(hit.text)
+    terms = words(text)
     named = frozenset(term for term in terms if term in _SPELT or any(map(str.isnumeric, term)))  # 六 is numeric
     title = "" if hit.title == PurePosixPath(unquote(urlsplit(hit.uri).path)).stem else hit.title
-    return named, len(_DENIAL.findall(hit.text)), title.casefold(), hit.heading
+    return named, len(_DENIAL.findall(text)), title.casefold(), tuple(part.casefold() for part in hit.heading)
 
 
 def widen(hits: Sequence[Hit], neighbours: int, catalog: DocumentStore) -> list[Hit]:

@@ -32,7 +32,8 @@ _SKIPPED = re.compile(
     r"(?:_begin|_end)?\|?>|</?\|?DSML\|(?:function_calls|tool_calls)>|<\|(?:tool_calls?_(?:begin|start|end)|plugin|python_tag"
     r"|python_(?:start|end)|action_(?:start|end)|START_ACTION|END_ACTION|tools_(?:prefix|suffix)|call|start|eom_id"
     r"|eot_id|im_end|/tool_call)\|>|</?TOOLCALL>|</(?:function|(?:\|DSML\||steptml:)?invoke)>|<(?:start|end)_function_call>"
-    r"|function\s?<\|tool_sep\|>(?=<)|<tool_call\|>|\[/?TOOL_CALLS\]|functools(?=\[)|`{3,}(?:json|python|py|tool_code)?|;|,(?=\s*[{<]))*+"
+    r"|function\s?<\|tool_sep\|>(?=<)|<tool_call\|>|\[/?TOOL_CALLS\]|functools(?=\[)|`{3,}(?:json|python|py|tool_code)?|;|,(?=\s*[{<])"
+    r"|print\((?=[^\W\d][\w.]{0,63}\()|\)(?=\s*(?:`|\Z)))*+"
 )
 _INVOKED = re.compile(
     r"<(?:\|DSML\||steptml:|antml:)?(?:function=|invoke name=|function name=)[\"']?"

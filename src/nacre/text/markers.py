@@ -26,9 +26,10 @@ _N = r"[1-9１-９]\d?(?!\d)"
 _SAID = (
     r"(?:(?:see\ )?(?:sources?|refs?|references?|citations?|cite|docs?|documents?|passages?|excerpts?|snippets?"
     r"|contexts?|ids?|src|quellen?|fuentes?|fontes?)"
-    r"|(?:参?见)?(?:参考)?(?:来源|资料|出处|引用|文献|文档|片段|依据)|参?见|参考)[ \t_:：\#.-]{0,3}"
+    r"|(?:参?见)?(?:参考)?(?:[来來]源|[资資]料|出[处典]|引用|文献|文档|片段|依据)|参?见|参考|출처|источник)"
+    r"[ \t_:：\#.-]{0,3}"
 )
-_ITEM = rf"(?:{_SAID}|[\#@^注註])?{_N}"
+_ITEM = rf"(?:{_SAID}|[\#@^№注註])?{_N}\^?"
 _JOIN = rf"[^\S\n]{{0,3}}(?:[,，、;；&/]|\band\b|和|与|及|[至到{_DASH}]|\bto\b)[^\S\n]{{0,3}}"
 _LIST = rf"{_ITEM}(?:{_JOIN}{_ITEM}){{0,19}}"
 # What may stand behind the number: 【1†source】, 【1:0†L5-L9】, [1, p. 3].
@@ -51,12 +52,13 @@ _SAYS = re.compile(
 _WRITTEN = re.compile(
     rf"""
       ({_O}\s?{_N}\s?{_C}\s?[{_DASH}]\s?{_O}\s?{_N}\s?{_C})
-    | \^?{_O}{{1,2}}[ \t]{{0,3}}({_LIST})[ \t]{{0,3}}{_TAIL}?{_C}{{1,2}}
+    | \^?{_O}{{1,2}}[ \t]{{0,3}}({_LIST})[ \t\u200b]{{0,3}},?{_TAIL}?{_C}{{1,2}}
         (?:\((?=[^()\s]{{0,300}}[/.\#:])[^()\s]{{1,300}}\))?
     | {_O}\s?({_SAID}{_N}){_ABOUT}{_C}
     | [(（]\s?({_SAID}(?:{_N}|{_O}\s?{_N}\s?{_C})(?:{_JOIN}{_ITEM}){{0,19}})(?:{_ABOUT})?\s?[)）]
     | \#\#({_N})\$\$
     | \\cite[pt]?\{{\s?({_N}(?:\s?,\s?{_N}){{0,9}})\s?\}}
+    | <(?:cite|ref|source|citation|doc|document)[ ](?:id|n|index|ref|number)=["']?({_N})["']?[ ]?/?>
     | <(?:cite|ref|source|citation)s?>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</(?:cite|ref|source|citation)s?>
     # The rest means something else as often: a power, a footnote of the source, an item of a list.
     | (?P<weak>
@@ -64,7 +66,7 @@ _WRITTEN = re.compile(
             (?:[ \t]?<sup>\s?\[?({_N}(?:\s?,\s?{_N}){{0,9}})\]?\s?</sup>
             |[ \t]?([{_SUPERSCRIPT}]{{1,2}})(?![{_SUPERSCRIPT}ⁿ])|[ \t]?(?:\$\^\{{?({_N})\}}?\$|\^({_N})\^)
             |[ \t]?([{_CIRCLED}])(?=[。，；！？,;!?.]|\s*(?:\n|\Z)))
-        |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})\s?[:：|]\s?(?=[^\W\d_])[^\[【\]】\n]{{1,60}}{_C}
+        |{_O}\s?S({_N})\s?{_C}|{_O}\s?({_N})(?:\s?[:：|]|[ ][–—-][ ])\s?(?=[^\W\d_])[^\[【\]】\n]{{1,60}}{_C}
         |(?P<in_words>{_IN_WORDS})
         |[\[【](?P<title>[^\[\]【】\n]{{2,80}})[\]】]
         |(?:(?<=[^\W\d_])[ \t]?[(（]({_N})[)）]
@@ -91,10 +93,10 @@ _TAKEN = re.compile(
 # What may still become a mark, or more of one, when more text comes.
 _BEGUN = re.compile(
     rf"""(?:
-      (?:\^?\\?[\[【［〔〖⟦(（<]|&)[^\]】］〕〗⟧)）>\n]{{0,90}}
+      (?:\^?\\?[\[【［〔〖⟦(（<]|\^?&|\^\\)[^\]】］〕〗⟧)）>\n]{{0,90}}
     | [{{「]\d{{0,2}}|(?:\{{\d\d?\}}|<\d\d?>|「\d\d?」|[(（]\d\d?[)）])[ \t]{{0,3}}[.!?。！？；;]?
     | (?:\^?\\?[\[【［〔〖⟦(（]|&\#91;)[^\]】］〕〗⟧)）\n]{{1,90}}[\]】］〕〗⟧)）;\\&\#\d\[【［〔 \t–—~-]{{1,40}}
-    | [\[【［〔][^\]】］〕\n]{{1,60}}[\]】］〕]\([^)\s]{{0,300}}\)?
+    | [\[【［〔][^\]】］〕\n]{{1,60}}[\]】］〕]{{1,2}}\([^)\s]{{0,300}}\)?
     | [\[【［〔]\s?\d{{1,2}}\s?[\]】］〕]\s?[-–—~]\s?\\?[\[【［〔]?\s?\d{{0,2}}\s?
     | <\w{{1,8}}>[^<\n]{{0,40}}(?:<[^>\n]{{0,10}})?
     | <\w{{1,8}}>[^<\n]{{0,40}}</\w{{1,8}}>
@@ -192,10 +194,14 @@ class CitationMarkers:
         self._held = rest[keep:]
         return "".join(out)
 
-    @staticmethod
-    def _decided(text: str) -> int:
+    def _decided(self, text: str) -> int:
         begun = _BEGUN.search(text, max(0, len(text) - _HELD))
-        return len(text[: begun.start() if begun else len(text)].rstrip(" \t"))
+        at = begun.start() if begun else len(text)
+        # What begins within a whole mark, as the braces of \cite{1}, waits with all of it.
+        whole, cut = self._before + text, len(self._before) + at
+        marks = (mark.span() for mark in _WRITTEN.finditer(whole, max(0, cut - _HELD)))
+        at = next((start - len(self._before) for start, end in marks if start < cut < end), at)
+        return len(text[: max(0, at)].rstrip(" \t"))
 
     def _part(self, text: str, following: str = "") -> str:
         """One part in which every mark is whole; what stands before and behind it decides with it."""

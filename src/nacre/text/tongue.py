@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from nacre.text.vocabulary import vocabulary
 from nacre.text.writing import BEGINNING, writing_of
 
-_WORD = re.compile(r"[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]+|¿")
 _BEGINNING = 400  # characters that tell
 _LEAST = 2  # function words that show a language: of one it may be a name ("La Paz", "de Vries")
 _TIMES = 3  # as many as English ones: what is quoted from another language stands in English words
@@ -40,10 +40,13 @@ def _told(beginning: str) -> str:
 def _latin(text: str) -> str:
     first, *others = _WORD.findall(text) or [""]
     said = [first.casefold(), *(word for word in others if word.islower())]  # in capitals it may be a name
-    counts = Counter(language for word in said for language in _languages().get(word, ()))
-    english = counts.pop("en", 0)
+    told = [_languages().get(word, ()) for word in said]
+    counts = Counter(language for languages in told for language in languages)
+    del counts["en"]
     best, most = counts.most_common(1)[0] if counts else ("latin", 0)
-    return best if most >= max(_LEAST, _TIMES * english) else "latin"
+    english = sum("en" in languages and best not in languages for languages in told)
+    own = sum(best in languages and "en" not in languages for languages in told)
+    return best if own >= _LEAST and most >= _TIMES * english else "latin"
 
 
 @functools.cache

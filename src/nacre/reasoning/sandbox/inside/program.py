@@ -145,8 +145,9 @@ def _open_ended(tree: ast.Module) -> None:
 def _last_name(tree: ast.Module) -> str:
     """The name that a program sets last, as its result: "" where it prints, or ends in something else."""
     end = tree.body[-1] if tree.body else None
-    if isinstance(end, ast.FunctionDef) and end.name in _SOLVES and all(isinstance(n, _SETTING) for n in tree.body):
-        return end.name  # nothing but definitions: it is to be called
+    if isinstance(end, ast.FunctionDef) and all(isinstance(n, _SETTING) for n in tree.body):
+        # Nothing but definitions: what solves, calculate_total say, is to be called.
+        return end.name if end.name.partition("_")[0] in _SOLVES else ""
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     if not tree.body or any(isinstance(called, ast.Name) and called.id in _PRINTS for called in calls):
         return ""
