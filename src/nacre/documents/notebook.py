@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from nacre.documents import markdown
+from nacre.documents.aligned import tables_in
 from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.errors import ParseError
@@ -43,7 +44,17 @@ def _cell(cell: dict[str, Any], out: Builder, task: Task) -> None:
     for output in cell.get("outputs") or []:
         told = output if isinstance(output, dict) else {}
         data = told.get("data")
-        out.add("code", _text(data.get("text/plain") if isinstance(data, dict) else told.get("text"))[:_OUTPUT_CHARS])
+        _output(_text(data.get("text/plain") if isinstance(data, dict) else told.get("text"))[:_OUTPUT_CHARS], out)
+
+
+def _output(text: str, out: Builder) -> None:
+    """What the code gave; a table that it printed is one."""
+    at = 0
+    for (start, end), rows in tables_in(text):
+        out.add("code", text[at:start])
+        out.table(rows)
+        at = end
+    out.add("code", text[at:])
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from nacre.text.language import language_of
 from nacre.text.markers import as_quoted
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, bare, grids_in
+from nacre.text.tables import Grid, bare, grids_in, names_columns
 from nacre.text.validity import told
 
 _MARK = re.compile(r"(?<=[\w.,;:!?。，；：！？)）”])[ \t]?(\[\^?\d{1,2}\]|[¹²³⁴-⁹]|[†‡])(?!\w)")  # of a footnote
@@ -87,7 +87,7 @@ def _has_names(grid: Grid, source: Source) -> bool:
     """The first row of a table names its columns, but a passage may begin in the middle of one."""
     if grid.head is None:
         return True
-    return grid.start > 0 or not any(char.isdigit() for char in source.text[slice(*grid.head)])
+    return grid.start > 0 or names_columns(source.text[slice(*grid.head)])
 
 
 def _cell(text: str) -> str:

@@ -21,7 +21,7 @@ from nacre.grounding.naming import YEAR, capitals, compounds, spellings, told_ap
 from nacre.grounding.parts import statements
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
-from nacre.text.tables import is_row, is_rule
+from nacre.text.tables import cells_in, goes_on_naming, is_row, is_rule, names_columns
 from nacre.text.words import words
 
 WEIGHTS = {
@@ -45,7 +45,6 @@ WEIGHTS = {
     "stranger": -14.0,
 }
 
-_DIGIT = re.compile(r"\d")
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
 _PARTED = re.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)++[^\n]++\n[^\S\n]*+\S")  # an empty line, two others below it
@@ -300,8 +299,10 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         if is_heading(line) or alone or begins:
             above = heading | terms
         # The first row of a table names its columns, but a passage may begin in the middle of one.
-        if begins and (start or not _DIGIT.search(line)):
+        if begins and (start or names_columns(line)):
             header = start, end
+        elif header and found[-2].heads and goes_on_naming(cells_in(found[-2].text), cells_in(line)):
+            found[-1].heads, above = True, above | terms
         before = terms
     return found
 

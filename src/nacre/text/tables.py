@@ -15,6 +15,7 @@ ROW = re.compile(r"\s*\|.*\||[^|\n]*\S \| \S.*|[^\t\n]+\t.*")
 """A line that looks like a row of a table."""
 _SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
 _UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
+_IN_BRACKETS = re.compile(r"[(（\[][^()（）\[\]]*+[)）\]]")
 _MARKS: dict[Mark, re.Pattern[str]] = {"|": re.compile(r"(?<!\\)\|"), "\t": re.compile("\t")}
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
 _MOST_CHARACTERS = 200_000  # of one text
@@ -46,6 +47,31 @@ def is_row(line: str) -> bool:
 def is_rule(line: str) -> bool:
     """Whether a line is the rule under the head of a Markdown table."""
     return "-" in line and _SEPARATOR.match(line) is not None
+
+
+def names_columns(line: str) -> bool:
+    """Whether a row may name columns: its numbers are those of units, "density (g/cm3)"."""
+    return not any(char.isdigit() for char in _IN_BRACKETS.sub("", line))
+
+
+def goes_on_naming(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the first row of a table names groups of columns, by cells merged across, and the second each of them."""
+    alike = {n for n, (one, other) in enumerate(itertools.pairwise(first)) if one and one == other}
+    groups = alike | {n + 1 for n in alike}
+    below = [*second, *[""] * (len(first) - len(second))]
+    return (
+        bool(groups)
+        and len(below) == len(first)
+        and all(below[n] != below[n + 1] for n in alike)
+        and all((below[n] not in ("", name)) if n in groups else below[n] in ("", name) for n, name in enumerate(first))
+        and names_columns(" ".join(below[n] for n in sorted(groups)))
+    )
+
+
+def cells_in(line: str) -> list[str]:
+    """The cells of a line that looks like a row."""
+    mark: Mark = "\t" if "\t" in line else "|"
+    return [line[a:b] for a, b in _split(line, 0, len(line), mark)]
 
 
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
@@ -111,8 +137,13 @@ def _looked_for(text: str, lines: Sequence[Span], at: int, columns: Sequence[str
         while end < len(lines) and len(rows) <= _MOST_ROWS and (row := _goes_on(text, lines, end, mark)):
             rows.append(row)
             end += 1
-        header = tuple(columns) or tuple(text[a:b] for a, b in first)
-        body = rows if columns else rows[1:]
+        names, *below = [[text[a:b] for a, b in row] for row in rows[:2]]
+        both = not columns and len(rows) > 2 and goes_on_naming(names, below[0])
+        header = tuple(columns) or tuple(
+            f"{name} {own}" if both and name != own else name
+            for name, own in itertools.zip_longest(names, below[0] if both else (), fillvalue="")
+        )
+        body = rows if columns else rows[1 + both :]
         head = None if columns else lines[at]
         return (Grid(lines[at][0], lines[end - 1][1], mark, head, header, tuple(body)) if body else None), end
     return None, at + 1
