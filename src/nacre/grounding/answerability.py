@@ -275,7 +275,7 @@ def _lacking(question: Question, passages: Sequence[Passage], best: Evidence) ->
     there = {term for part in passages[best.passage] for term, _ in told_apart(part)}
     if len(question.names) > 1:  # of things that are compared, each passage may name one
         there |= _said(passages) & set(question.names)
-    there |= _bounded(question, passages[best.passage][0][best.start : best.end])
+    there |= _bounded(question, passages[best.passage][0][best.start : best.end]) | best.said
     # Of "which colour" and "what version" the answer gives the value, not the noun.
     asked = [term for term in question.terms if term not in question.expectation.focus] or list(question.terms)
     # Chinese words are cut by what stands beside them: 年假 in the passage, 年 and 假 in 年假有.

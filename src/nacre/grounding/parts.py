@@ -24,6 +24,9 @@ _LEANS = re.compile(
     r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
     re.IGNORECASE,
 )
+# What names the thing of a whole line: "Oil S-40: 3 %; changed every three months".
+_LABEL = re.compile(r"(?:[-*•·]\s+|\(?\d{1,3}[.)、]\s*)?[^\s:：;；。.!?！？][^:：;；。!?！？\n]{0,23}[:：]\s*[^\s]")
+_LINE = 160  # characters of a line that is not parted
 _LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _ASKS = (
     r"(?:how|what|when|where|who|whom|whose|which|why|is|are|was|were|does|do|did|can|could|may|must|should|will|would"
@@ -137,7 +140,7 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
     """Sentences, and the halves of one that a semicolon parts, where each says something by itself."""
     start = end = 0
     for a, b in _halves(text):
-        if text[end - 1 : end] in (";", "；") and _LEANS.match(text, end):
+        if text[end - 1 : end] in (";", "；") and (_LEANS.match(text, end) or _is_labelled(text, start, b)):
             end = b
             continue
         if end:
@@ -145,6 +148,12 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
         start, end = a, b
     if end:
         yield start, end
+
+
+def _is_labelled(text: str, start: int, end: int) -> bool:
+    """Whether a label at the beginning of a line names what all of it is about, as far as `end`."""
+    begins = not text[text.rfind("\n", 0, start) + 1 : start].strip()
+    return begins and end - start <= _LINE and "\n" not in text[start:end] and _LABEL.match(text, start) is not None
 
 
 def _halves(text: str) -> Iterator[tuple[int, int]]:

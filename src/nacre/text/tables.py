@@ -74,6 +74,13 @@ def cells_in(line: str) -> list[str]:
     return [line[a:b] for a, b in _split(line, 0, len(line), mark)]
 
 
+def first_cell(line: str) -> int:
+    """Where the first cell of a row ends."""
+    begins = len(line) - len(line.lstrip("| \t"))
+    ends = (at for at in (line.find("|", begins), line.find("\t", begins)) if at >= 0)
+    return min(ends, default=len(line))
+
+
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
     """The columns' names of a table in whose middle a text begins, if they are not too long."""
     first = next((grid for grid in grids if grid.start == 0 and grid.head is None), None)
