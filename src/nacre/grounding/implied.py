@@ -14,20 +14,7 @@ from nacre.grounding.weekdays import named, weekdays
 from nacre.text.tables import first_cell
 from nacre.text.words import words
 
-_ORDINALS = (*"first second third fourth fifth sixth".split(), *"seventh eighth ninth tenth eleventh twelfth".split())
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-]
+_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth""".split()  # noqa: SIM905
 _SHORT = {name: f"{n}{['st', 'nd', 'rd'][n - 1] if n < 4 else 'th'}" for n, name in enumerate(_ORDINALS, 1)}
 _EITHER = {**_SHORT, **{short: name for name, short in _SHORT.items()}}
 
