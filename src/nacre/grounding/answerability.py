@@ -63,6 +63,11 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 _ROWS = 2  # of a table
+# What of a thing is asked for: the salary of the manager, her salary, 经理的工资.
+_OWNED = re.compile(
+    r"\bthe ([\w-]+) of\b|['’]s? (?:[\w-]+ ){0,2}?([\w-]+)\W*$|的([\u4e00-\u9fff]{2,5}?)(?:是|有|为|[？?]|$)",
+    re.IGNORECASE,
+)
 _FUNCTION = "是有为的在"  # at the end of a Chinese term: where a word was cut too late
 _NUMBERED = re.compile(r"[\u4e00-\u9fff]{1,6} ?\d+ ?[型号代款版]")  # 灯塔 3 型
 _NAME = re.compile(r"(?<=\s)[A-Z][\w'-]*")
@@ -90,7 +95,7 @@ def sureness(
         kind, probability = _in_doubt(question, probability, nearness)
     if probability < REFUSE_BELOW[kind] or (kind != "loose" and _is_of_none(question, passages, found)):
         return "nothing"
-    doubts = (_lacks_identifier, _names_only, _is_of_another_kind)
+    doubts = (_lacks_identifier, _names_only, _lacks_attribute, _is_of_another_kind)
     near = probability < CLOSEST_BELOW[kind] or (
         kind != "loose"
         and (
@@ -154,16 +159,25 @@ def _is_of_none(question: Question, passages: Sequence[Passage], found: Sequence
     if best.features["other_year"] and _said(passages).isdisjoint(YEAR.findall(question.text)):
         return True
     rows = [item for item in found if item.header == best.header and item.passage == best.passage and item.statement]
-    if not best.row or len(rows) < _ROWS or not best.features["above"] or any(row.features["coverage"] for row in rows):
+    text = passages[best.passage][0]
+    if not best.row or len(rows) < _ROWS or not best.features["above"]:
+        return False
+    if any(row.features["coverage"] and not _in_parts_only(row, text) for row in rows):
         return False
     lacking = set(_lacking(question, passages, best)[1])
-    text = passages[best.passage][0]
     keys = [_key(text[row.start : row.end]) for row in rows]
     kind = {key[-1:] for key in keys if not key.isascii()}  # 部 of 采购部 and 物流部
     alike = len(kind) == 1 and any(term[-1] in kind and len(term) > 1 for term in lacking)
     called = set(words(_key(text[slice(*best.header)]))) if best.header else set()  # "plan" of "the diamond plan"
     named = _names(question).union(term for term, noun in question.compounds if noun in called)
     return alike or not lacking.isdisjoint(named)
+
+
+def _in_parts_only(row: Evidence, text: str) -> bool:
+    """Whether a row says of the question no more than a number inside an identifier: 5 of "AlZnMgCu1.5"."""
+    cells = text[row.start : row.end]
+    said = row.said.intersection(words(cells)) - stopwords()
+    return all(term.isdigit() and not re.search(rf"(?<![\w.-]){term}(?![\w-]|\.\d)", cells) for term in said)
 
 
 def _key(row: str) -> str:
@@ -191,13 +205,26 @@ def _names_only(question: Question, passages: Sequence[Passage], best: Evidence)
     return bool(terms - thing) and not (terms - thing) & best.said and len(more) > _DEFINED
 
 
+def _lacks_attribute(question: Question, passages: Sequence[Passage], best: Evidence) -> bool:
+    """Whether the passage tells nothing of that which is asked of a thing: of the manager's salary who she is."""
+    found = _OWNED.search(question.text)
+    if not found or (best.row and question.expectation.kind != "any") or best.features["unit"] or best.features["kin"]:
+        return False
+    owned = {*words(next(filter(None, found.groups())))} & {*question.terms} - {*question.expectation.focus}
+    return bool(owned) and owned <= {*_lacking(question, passages, best)[1]}
+
+
 def _names_none(question: Question, found: Sequence[Evidence]) -> bool:
     """Whether the best sentence names nothing of the kind that is asked for, nor one beside it that is nearly as good:
     nobody, no place, no number.
     """
     best, kind = _best(found), question.expectation.kind
-    near = (item for item in found if item.passage == best.passage and item.score >= best.score - _NEARLY)
-    return kind in ("person", "place", "number") and not best.row and all(item.features["unnamed"] for item in near)
+    told = [item for item in found if item.statement and item.passage == best.passage]
+    least = max((item.score for item in told), default=0.0) - _NEARLY
+    names = (
+        item for item in told if item.score >= least and item.features["coverage"] and not item.features["unnamed"]
+    )
+    return kind in ("person", "place", "number") and not best.row and not any(names)
 
 
 def _is_of_another_kind(question: Question, passages: Sequence[Passage], best: Evidence) -> bool:
