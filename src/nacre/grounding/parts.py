@@ -17,6 +17,14 @@ _LEAST = 2  # index terms of a part; a shorter one says nothing by itself
 _MOST_LEADS = 4  # "Hello. Sorry, could you tell me if …"
 _LEADING = vocabulary(__package__, "leads")
 _LEADS = compiled(tuple(rf"\s*(?:{lead})\s*" for lead in _LEADING["leads"]), _LEADING["lists"])
+# Who asks what letters stand for asks what they are.
+_LETTERS = re.compile(
+    r"\W*what (?:do|does|is|are)(?: the (?:abbreviation|acronym|letters))? [\"“']?([^\s\"”']{2,12})[\"”']?"
+    r" (?:stand for|mean|short for|(?:an|the) (?:abbreviation|acronym) (?:of|for))\W*"
+    r"|[\"“']?([^\W\d_\u4e00-\u9fff][^\s\"”'\u4e00-\u9fff]{1,11})[\"”']?\s?"
+    r"(?:是?什么意思|代表什么|指(?:的是)?什么|是什么的(?:缩写|简称)|的全称是什么)\W*",
+    re.IGNORECASE,
+)
 _HALF = re.compile(r";\s+")
 # What goes on after a semicolon, or may turn round what was said before it.
 _LEANS = re.compile(
@@ -74,7 +82,11 @@ def bare_question(text: str) -> str:
 def plain_question(text: str) -> str:
     """A question without the words that lead up to it and ask nothing; as it is where they are nearly all of it.
 
+    Of what letters stand for it asks what they are.
+
     Examples:
+        >>> plain_question("What does MRB stand for?")
+        'What is MRB?'
         >>> plain_question("Sorry, I want to know if dogs are allowed in the park.")
         'dogs are allowed in the park.'
         >>> plain_question("你好，我想问一下班车几点出发？")
@@ -86,7 +98,11 @@ def plain_question(text: str) -> str:
         if not led or led.end() == at:
             break
         at = led.end()
-    return text[at:] if at and len(set(words(text[at:])) - stopwords()) >= _LEAST else text
+    text = text[at:] if at and len(set(words(text[at:])) - stopwords()) >= _LEAST else text
+    short = _LETTERS.fullmatch(text)
+    if short and sum(map(str.isupper, short[1] or short[2])) > 1:
+        return f"What is {short[1]}?" if short[1] else f"{short[2]}是什么？"
+    return text
 
 
 def _asking(text: str) -> list[str]:

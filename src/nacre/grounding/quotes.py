@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from nacre.text.tables import Grid, bare, grids_in, names_columns
 from nacre.text.validity import told
 
 _MARK = re.compile(r"(?<=[\w.,;:!?。，；：！？)）”])[ \t]?(\[\^?\d{1,2}\]|[¹²³⁴-⁹]|[†‡])(?!\w)")  # of a footnote
+_CODE = re.compile(r"[ \t]*\n+[ \t]*```[^\n]*\n((?:(?![ \t]*```)[^\n]*\n){1,40})")
+_ITEM = r"[ \t]*(?:[-*+•·▪]\s|\(?\d{1,3}[.)、）])[^\n]*"
+_LIST = re.compile(rf"[ \t]*\n\n?((?:{_ITEM}(?:\n\n?|\Z)){{1,40}})")
+_LED = 6  # lines of what a quote leads to
 _NOTES = 2  # of one quote
 _WIDEST = 40  # columns of a table that is shown as one
 
@@ -64,6 +69,19 @@ def notes(quote: Quote, source: Source) -> list[Quote]:
     found = (re.search(rf"^[ \t]*{re.escape(mark)}[ \t:]*\S[^\n]*", source.text, re.MULTILINE) for mark in marks)
     outside = [note.span() for note in found if note and not quote.start <= note.start() < quote.end]
     return [Quote(source.n, *bare(source.text, *span), quote.score) for span in outside[:_NOTES]]
+
+
+def led_to(quote: Quote, source: Source) -> list[Quote]:
+    """What the line of a quote leads to: the code, or behind a colon the list, that begins below it."""
+    text = source.text
+    below = _CODE.match(text, quote.end)
+    if not below and text[quote.end - 1] in ":：":
+        below = _LIST.match(text, quote.end)
+    if quote.row or not below or text[quote.end - 1] in "。.!?！？；;":
+        return []
+    lines = re.finditer(r"[^\n]*\S[^\n]*", text[slice(*below.span(1))])
+    spans = (bare(text, below.start(1) + line.start(), below.start(1) + line.end()) for line in lines)
+    return [Quote(source.n, *span, quote.score) for span in itertools.islice(spans, _LED)]
 
 
 def _row(cells: Sequence[str]) -> str:

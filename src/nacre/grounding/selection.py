@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
-from nacre.grounding.asking import choices, parallel
+from nacre.grounding.asking import choices, is_blank, parallel
 from nacre.grounding.naming import compared, joined
 from nacre.grounding.parts import bare_question, plain_question, questions_in
-from nacre.grounding.quotes import Quote, cells_of, notes
+from nacre.grounding.quotes import Quote, cells_of, led_to, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
 from nacre.grounding.times import at_time, of_times
@@ -244,6 +244,8 @@ def _selected(
     if stopwords().issuperset(asked.terms):  # it shares what every text does
         sure = "closest"
     first = best[0]
+    if first.row and is_blank(asked, first, sources):
+        sure = "closest"
     chosen = [first, *_same_of_others(asked, first, best)]
     chosen += _of_the_other(asked, first, best, sources) if len(chosen) == 1 else ()
     chosen = of_times(chosen, best, sources)
@@ -259,7 +261,9 @@ def _selected(
     chosen.sort(key=lambda item: (sources[item.passage].valid, item.passage != first.passage, item.passage, item.start))
     quotes = [_quote(item, sources[item.passage]) for item in chosen]
     told = [
-        one for item, quote in zip(chosen, quotes, strict=True) for one in (quote, *notes(quote, sources[item.passage]))
+        one
+        for item, quote in zip(chosen, quotes, strict=True)
+        for one in (quote, *led_to(quote, sources[item.passage]), *notes(quote, sources[item.passage]))
     ]
     return Selection(tuple(_without_repeats(told))[:_MOST], sure)
 
