@@ -10,13 +10,21 @@ from dataclasses import dataclass
 from nacre.text.language import language_of
 from nacre.text.markers import as_quoted
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, bare, grids_in, names_columns
+from nacre.text.tables import Grid, Span, bare, grids_in, names_columns
 from nacre.text.validity import told
+from nacre.text.words import sentences
 
 _MARK = re.compile(r"(?<=[\w.,;:!?。，；：！？)）”])[ \t]?(\[\^?\d{1,2}\]|[¹²³⁴-⁹]|[†‡])(?!\w)")  # of a footnote
 _CODE = re.compile(r"[ \t]*\n+[ \t]*```[^\n]*\n((?:(?![ \t]*```)[^\n]*\n){1,40})")
 _ITEM = r"[ \t]*(?:[-*+•·▪]\s|\(?\d{1,3}[.)、）])[^\n]*"
 _LIST = re.compile(rf"[ \t]*\n\n?((?:{_ITEM}(?:\n\n?|\Z)){{1,40}})")
+# A reply that says no more than yes or no.
+_REPLY = re.compile(
+    r"(?:[Aa答][:：]\s*)?(?:yes|no|sure|of course|it depends|(?:当然|是)?可以|不可以|不能|不行|不?会|能|不?是的?|有的?"
+    r"|没有|不?需要|免费)[.!。！,，]",
+    re.IGNORECASE,
+)
+_LINE = 400  # characters of a line that is looked at
 _LED = 6  # lines of what a quote leads to
 _NOTES = 2  # of one quote
 _WIDEST = 40  # columns of a table that is shown as one
@@ -72,8 +80,12 @@ def notes(quote: Quote, source: Source) -> list[Quote]:
 
 
 def led_to(quote: Quote, source: Source) -> list[Quote]:
-    """What the line of a quote leads to: the code, or behind a colon the list, that begins below it."""
+    """What a quote leads to: behind a mere yes or no the next sentence, behind the line above code or, with a colon,
+    a list what begins below it.
+    """
     text = source.text
+    if _REPLY.fullmatch(text, quote.start, quote.end) and (more := _beside(text, quote.end)):
+        return [Quote(source.n, *more, quote.score)]
     below = _CODE.match(text, quote.end)
     if not below and text[quote.end - 1] in ":：":
         below = _LIST.match(text, quote.end)
@@ -82,6 +94,13 @@ def led_to(quote: Quote, source: Source) -> list[Quote]:
     lines = re.finditer(r"[^\n]*\S[^\n]*", text[slice(*below.span(1))])
     spans = (bare(text, below.start(1) + line.start(), below.start(1) + line.end()) for line in lines)
     return [Quote(source.n, *span, quote.score) for span in itertools.islice(spans, _LED)]
+
+
+def _beside(text: str, at: int) -> Span | None:
+    """The next sentence of the same line."""
+    line = text[at : at + _LINE].partition("\n")[0]
+    found = next(iter(sentences(line)), None) if line.strip() else None
+    return (at + found[0], at + found[1]) if found else None
 
 
 def _row(cells: Sequence[str]) -> str:

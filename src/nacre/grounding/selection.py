@@ -165,7 +165,9 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
         return Selection()
     close = [one for value, one in ranked[1:2] if value >= best - _AS_NEAR and not (one.row or first.row)]
     second = [one for one in close if one.features["other_year"] <= first.features["other_year"]]
-    return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+    quotes = ((_quote(one, sources[one.passage]), sources[one.passage]) for one in (first, *second))
+    told = (each for quote, source in quotes for each in (quote, *led_to(quote, source)))
+    return Selection(tuple(_without_repeats(told))[:_MOST], sure)
 
 
 def weighed(nearness: float, one: Evidence) -> float:
