@@ -29,7 +29,7 @@ _HALF = re.compile(r";\s+")
 # What goes on after a semicolon, or may turn round what was said before it.
 _LEANS = re.compile(
     r"\s*(?:(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then|its?|the(?:y|ir|m|se)"
-    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
+    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|仅|只限|不含|不包括|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
     re.IGNORECASE,
 )
 # What names the thing of a whole line: "Oil S-40: 3 %; changed every three months".
@@ -156,7 +156,7 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
     """Sentences, and the halves of one that a semicolon parts, where each says something by itself."""
     start = end = 0
     for a, b in _halves(text):
-        if text[end - 1 : end] in (";", "；") and (_LEANS.match(text, end) or _is_labelled(text, start, b)):
+        if text[end - 1 : end] in (";", "；") and (leans(text, end) or _is_labelled(text, start, b)):
             end = b
             continue
         if end:
@@ -164,6 +164,11 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
         start, end = a, b
     if end:
         yield start, end
+
+
+def leans(text: str, at: int) -> bool:
+    """Whether what begins here goes on from what was said before it: "Only in the north hall."."""
+    return _LEANS.match(text, at) is not None
 
 
 def _is_labelled(text: str, start: int, end: int) -> bool:

@@ -22,7 +22,7 @@ from nacre.grounding.parts import statements
 from nacre.grounding.sentence import Sentence
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
-from nacre.text.tables import cells_in, goes_on_naming, is_row, is_rule, names_columns
+from nacre.text.tables import cells_in, forms_in, goes_on_naming, is_row, is_rule, names_columns
 from nacre.text.words import words
 
 WEIGHTS = {
@@ -237,6 +237,7 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[S
     heading = frozenset(words(title))
     outside, above, before = heading, heading | set(words(columns)), frozenset[str]()
     header: tuple[int, int] | None = None
+    forms = forms_in(text) if "\t" in text and not columns else ()
     inside = 0  # a table, the number of its first sentence
     for start, end in statements(text):
         line = unicodedata.normalize("NFKC", text[start:end])
@@ -246,7 +247,8 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[S
         if inside and (not row or _PARTED.match(text, found[-1].end)):
             # The last row is another thing than what follows the table, and its columns are not above that.
             before, inside, header, above = frozenset(), 0, None, outside
-        begins = row and not inside and bool(found or not columns)
+        form = any(a <= start < b for a, b in forms)
+        begins = row and not inside and not form and bool(found or not columns)
         inside = (inside or len(found) + 1) if row else 0
         if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True

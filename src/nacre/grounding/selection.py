@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from nacre.grounding.answerability import Sure, doubtful, sureness, sureness_by_meaning
 from nacre.grounding.asking import choices, is_blank, parallel
 from nacre.grounding.naming import compared, joined
-from nacre.grounding.parts import bare_question, plain_question, questions_in
+from nacre.grounding.parts import bare_question, leans, plain_question, questions_in
 from nacre.grounding.quotes import Quote, cells_of, led_to, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
@@ -362,13 +362,15 @@ def _shares(rest: set[str], terms: set[str]) -> bool:
 
 
 def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
-    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that
-    does.
+    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph or
+    below a line that does.
 
     A row of a table may not: it would be of another thing.
     """
     text = sources[item.passage].text
-    goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
+    gap = text[first.end : item.start] if item.passage == first.passage else ""
+    below = gap.strip("\t -*•·") == "\n" and leans(text, item.start)
+    goes_on = item.features["before"] and (below or not text[: item.start].rstrip(" ").endswith("\n"))
     near = item.score >= first.score - _SECOND
     return near and not item.row and bool(item.features["coverage"] or goes_on)
 

@@ -19,6 +19,8 @@ _IN_BRACKETS = re.compile(r"[(（\[][^()（）\[\]]*+[)）\]]")
 _MARKS: dict[Mark, re.Pattern[str]] = {"|": re.compile(r"(?<!\\)\|"), "\t": re.compile("\t")}
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
 _MOST_CHARACTERS = 200_000  # of one text
+_FORM, _MOST_FORM = 5, 60  # rows of a form
+_LABEL, _SHORT = 40, 20  # characters of a label, of a value that is no text
 _MOST_NAMED = 2000  # characters of all names of columns that go before a text
 
 
@@ -27,7 +29,7 @@ class Grid:
     """A table, or the part of one that a passage holds, as spans into a text.
 
     Args:
-        head: where the row that names its columns stands; None where the text does not hold that row.
+        head: where the row that names its columns stands; None where the text does not hold that row, or there is none.
         rows: each cell below the header, without white space around it; short rows lack their last cells.
     """
 
@@ -66,6 +68,29 @@ def goes_on_naming(first: Sequence[str], second: Sequence[str]) -> bool:
         and all((below[n] not in ("", name)) if n in groups else below[n] in ("", name) for n, name in enumerate(first))
         and names_columns(" ".join(below[n] for n in sorted(groups)))
     )
+
+
+def is_form(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows are those of a form, a label and what was filled in: things of many kinds under no name."""
+    pairs = [[cell.strip() for cell in row] for row in rows if any(row)]
+    if len(pairs) < _FORM or any(len(row) != 2 or not row[0] or row[0][0].isdigit() for row in pairs):
+        return False
+    labels, values = {row[0] for row in pairs}, [row[1] for row in pairs[1:] if row[1]]
+    kinds = {_kind(value) for value in values}
+    told_apart = len(labels) == len(pairs) and len(set(values)) * 2 > len(values)
+    return told_apart and max(map(len, labels)) <= _LABEL and len(kinds) > 2 and "number" in kinds
+
+
+def _kind(value: str) -> str:
+    if len(value) > _SHORT:
+        return "text"
+    digits = any(map(str.isdigit, value))
+    return "number" if digits and not any(map(str.isalpha, value)) else "digits" if digits else "words"
+
+
+def forms_in(text: str) -> list[Span]:
+    """Where the forms of a text stand."""
+    return [(grid.start, grid.end) for grid in grids_in(text) if grid.head is None]
 
 
 def cells_in(line: str) -> list[str]:
@@ -144,6 +169,8 @@ def _looked_for(text: str, lines: Sequence[Span], at: int, columns: Sequence[str
         while end < len(lines) and len(rows) <= _MOST_ROWS and (row := _goes_on(text, lines, end, mark)):
             rows.append(row)
             end += 1
+        if mark == "\t" and not columns and is_form([[text[a:b] for a, b in row] for row in rows[:_MOST_FORM]]):
+            return Grid(lines[at][0], lines[end - 1][1], mark, None, ("", ""), tuple(rows)), end
         names, *below = [[text[a:b] for a, b in row] for row in rows[:2]]
         both = not columns and len(rows) > 2 and goes_on_naming(names, below[0])
         header = tuple(columns) or tuple(
