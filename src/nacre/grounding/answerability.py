@@ -64,10 +64,9 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 _ROWS = 2  # of a table
-# What of a thing is asked for: the salary of the manager, her salary, 经理的工资.
+# What of a thing is asked for: the manager's salary, 经理的工资.
 _OWNED = re.compile(
-    r"\bthe ([\w-]+) of\b|['’]s? (?:[\w-]+ ){0,2}?([\w-]+)\W*$|的([\u4e00-\u9fff]{2,5}?)(?:是|有|为|[？?]|$)",
-    re.IGNORECASE,
+    r"['’]s? (?:[\w-]+ ){0,2}?([\w-]+)\W*$|的([\u4e00-\u9fff]{2,5}?)(?:是|有|为|[？?]|$)", re.IGNORECASE
 )
 _FUNCTION = "是有为的在"  # at the end of a Chinese term: where a word was cut too late
 _NUMBERED = re.compile(r"[\u4e00-\u9fff]{1,6} ?\d+ ?[型号代款版]")  # 灯塔 3 型
@@ -286,9 +285,13 @@ def measured(question: Question, passages: Sequence[Passage], found: Sequence[Ev
     for item in found:
         tops[item.passage] = max(item.score, tops.get(item.passage, item.score))
     everywhere = sum(tops.values()) / len(tops)
+
+    def weigh(terms: Sequence[str]) -> float:
+        return sum(prior(term) * question.spellings.get(term, 1.0) for term in terms)
+
     return {
         "best": best.score,
-        "missing": sum(map(prior, lacking)) / (sum(map(prior, asked)) or 1.0),
+        "missing": weigh(lacking) / (weigh(asked) or 1.0),
         "missing_number": float(not {term for term in question.terms if any(c.isdigit() for c in term)} <= there),
         "missing_name": float(not _names(question) <= there),
         "agreement": agreement(found),

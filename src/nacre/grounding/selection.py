@@ -371,7 +371,10 @@ def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bo
     gap = text[first.end : item.start] if item.passage == first.passage else ""
     below = gap.strip("\t -*•·") == "\n" and leans(text, item.start)
     goes_on = item.features["before"] and (below or not text[: item.start].rstrip(" ").endswith("\n"))
-    near = item.score >= first.score - _SECOND
+    tells = (
+        first.features["unnamed"] and not item.features["unnamed"] and item.features["before"] and not gap.strip(" ")
+    )
+    near = item.score >= first.score - (_OTHER if tells and item.passage == first.passage else _SECOND)
     return near and not item.row and bool(item.features["coverage"] or goes_on)
 
 
