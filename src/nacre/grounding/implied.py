@@ -37,8 +37,11 @@ def imply(question: str, terms: Sequence[str], found: Sequence[Sentence], passag
     ordinals = [term for term in terms if term in _EITHER]
     alike = {term: _alike()[term] for term in terms if term in _alike()}
     columns: dict[tuple[int, tuple[int, int] | None], frozenset[str]] = {}
+    dropped: set[str] = set()  # by the sentence before
     for sentence in found:
-        sentence.located = [one for one in sentence.located if not _measures_another(one[0], asked, sentence.text)]
+        sentence.before -= dropped
+        dropped = {term for term, _ in sentence.located if _measures_another(term, asked, sentence.text)}
+        sentence.located = [one for one in sentence.located if one[0] not in dropped]
         said = frozenset(term for term, _ in sentence.located)
         more = [(term, at) for term in han if term not in said for at in _standing(term, sentence.text)]
         more += [(term, 0) for term in ordinals if term not in said and _EITHER[term] in said]

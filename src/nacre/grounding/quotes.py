@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nacre.text.language import language_of
@@ -79,21 +79,44 @@ def notes(quote: Quote, source: Source) -> list[Quote]:
     return [Quote(source.n, *bare(source.text, *span), quote.score) for span in outside[:_NOTES]]
 
 
-def led_to(quote: Quote, source: Source) -> list[Quote]:
+def led_to(quote: Quote, source: Source, *, whole: bool = False) -> list[Quote]:
     """What a quote leads to: behind a mere yes or no the next sentence, behind the line above code or, with a colon,
     a list what begins below it.
+
+    Args:
+        whole: of an item, the list that it stands in.
     """
     text = source.text
     if _REPLY.fullmatch(text, quote.start, quote.end) and (more := _beside(text, quote.end)):
         return [Quote(source.n, *more, quote.score)]
+    if whole and (intro := _list_of(text, quote.start)):
+        return [Quote(source.n, *span, quote.score) for span in itertools.islice(_lines(text, *intro), _LED)]
     below = _CODE.match(text, quote.end)
     if not below and text[quote.end - 1] in ":：":
         below = _LIST.match(text, quote.end)
     if quote.row or not below or text[quote.end - 1] in "。.!?！？；;":
         return []
-    lines = re.finditer(r"[^\n]*\S[^\n]*", text[slice(*below.span(1))])
-    spans = (bare(text, below.start(1) + line.start(), below.start(1) + line.end()) for line in lines)
-    return [Quote(source.n, *span, quote.score) for span in itertools.islice(spans, _LED)]
+    return [Quote(source.n, *span, quote.score) for span in itertools.islice(_lines(text, *below.span(1)), _LED)]
+
+
+def _list_of(text: str, at: int) -> Span | None:
+    """The list that an item stands in, with the line that ends with a colon above it."""
+    start = text.rfind("\n", 0, at) + 1
+    for _ in range(_LED):
+        if not re.match(_ITEM, text[start : start + _LINE]):
+            break
+        start = text.rfind("\n", 0, max(0, start - 1)) + 1
+    below = _LIST.match(text, text.find("\n", start)) if "\n" in text[start:] else None
+    return (
+        (start, below.end())
+        if below and start < at and text[start : below.start()].rstrip()[-1:] in (":", "：")
+        else None
+    )
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[Span]:
+    for line in re.finditer(r"[^\n]*\S[^\n]*", text[start:end]):
+        yield bare(text, start + line.start(), start + line.end())
 
 
 def _beside(text: str, at: int) -> Span | None:

@@ -262,11 +262,11 @@ def _selected(
     first = chosen[0]
     chosen.sort(key=lambda item: (sources[item.passage].valid, item.passage != first.passage, item.passage, item.start))
     quotes = [_quote(item, sources[item.passage]) for item in chosen]
-    told = [
-        one
-        for item, quote in zip(chosen, quotes, strict=True)
-        for one in (quote, *led_to(quote, sources[item.passage]), *notes(quote, sources[item.passage]))
-    ]
+    told: list[Quote] = []
+    for item, quote in zip(chosen, quotes, strict=True):
+        source = sources[item.passage]
+        led = led_to(quote, source, whole=not item.features["coverage"])  # one of a list of which all is asked
+        told += [*([quote] if quote not in led else []), *led, *notes(quote, source)]
     return Selection(tuple(_without_repeats(told))[:_MOST], sure)
 
 
