@@ -75,15 +75,14 @@ def test_a_mere_no_is_quoted_with_what_it_says() -> None:
 
 
 def test_the_reason_stands_in_the_next_sentence() -> None:
-    text = "In March the kiln stood still for nine days. This was because of a cracked plate. The kiln is red."
-    assert "This was because of a cracked plate. [1]" in lines(
-        "Why did the kiln stand still in March?", Source(1, text, "K")
-    )
+    text = "The scrap rate of the saw was so high in March: 4 %. Because of a worn belt nobody noticed it. The belt is new."
+    said = lines("Why was the scrap rate of the saw so high in March?", Source(1, text, "Saw"))
+    assert said[-1] == "Because of a worn belt nobody noticed it. [1]"
 
 
 def test_a_line_that_leans_on_the_one_above_is_quoted_with_it() -> None:
-    source = Source(1, "Interpreters' booth: 350 a day\nOnly in the north hall\nScreen: included", "Hire")
-    assert "Only in the north hall [1]" in lines("In which hall may the interpreters' booth be used?", source)
+    source = Source(1, "Interpreters' booth: 350 a day\nOnly upstairs\nScreen: included", "Hire")
+    assert "Only upstairs [1]" in lines("What does the interpreters' booth cost?", source)
 
 
 @pytest.mark.parametrize(
