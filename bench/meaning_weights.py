@@ -20,7 +20,7 @@ from quote_weights import logistic
 from nacre.eval.datasets import load_questions, load_retrieval
 from nacre.eval.metrics import contains
 from nacre.eval.retrieval import index
-from nacre.grounding.answerability import MEANT, NEARLY_MEANT, NEARLY_MEANT_SMALL
+from nacre.grounding.answerability import MEANT, MEANT_ALONE, NEARLY_MEANT, NEARLY_MEANT_SMALL
 from nacre.grounding.ranking import analyse, evidence
 from nacre.grounding.selection import to_compare, weighed
 from nacre.retrieval.hit import Hit
@@ -112,7 +112,8 @@ def main() -> None:
             ("answered", MEANT),
             ("answered or closest", NEARLY_MEANT_SMALL if options.small else NEARLY_MEANT),
         ):
-            shares = ((probability[here & (wanted == kind)] >= least).mean() for kind in (True, False))
+            told_so = (probability >= least) | ((least < MEANT) & (rows[:, 0] >= MEANT_ALONE))
+            shares = (told_so[here & (wanted == kind)].mean() for kind in (True, False))
             print(f"  the other half, {told}: answerable {next(shares):.2f}, unanswerable {next(shares):.2f}")
 
 

@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage
 
 from nacre.eval.expected import Place, Ranks
 from nacre.eval.metrics import contains
-from nacre.grounding.ranking import support
+from nacre.grounding.claims import support
 from nacre.layers.rag import RetrievalAugmented
 from nacre.retrieval.packing import pack
 from nacre.text.language import tr

@@ -1,6 +1,7 @@
 """Text, Markdown, HTML, CSV, JSON and notebooks: structure found, text kept, spans exact."""
 
 import json
+import time
 
 import pytest
 
@@ -207,3 +208,66 @@ def test_a_wide_table_in_a_fence_stays_code(fence: str) -> None:
     tables = [block for block in document.blocks if block.kind == "table"]
     assert len(tables) == len(document.tables) == 2 * 14 and {block.level for block in tables} == {PART}
     assert all(document.text[block.start : block.end].startswith("| c0 |") for block in tables)
+
+
+ALIGNED = """TARIFF OF THE FERRY
+
+Passage            Minutes   Fare (crowns)
+Old quay              12          4
+North pier            25          7.50
+渡口 Island           40         11
+
+* not on Sundays
+"""
+
+
+def test_a_table_that_spaces_set_is_a_table() -> None:
+    document = parse(ALIGNED.encode(), name="tariff.txt")
+    (table,) = document.tables
+    assert table.header == ("Passage", "Minutes", "Fare (crowns)")
+    assert [[cell.text for cell in row] for row in table.rows][2] == ["渡口 Island", "40", "11"]
+    assert "North pier\t25\t7.50" in document.text
+    assert document.text.startswith("TARIFF OF THE FERRY\n")
+    assert document.text.rstrip().endswith("* not on Sundays")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Monday     9:00-17:00\nFriday     9:00-12:30\nSunday     closed\n",  # nothing names the columns
+        "def f():\n    return  1\n\nx = 2\n",
+        "He  said that it was so.  And then\nhe  went home by the  long road.\nAnd  slept.\n",
+    ],
+)
+def test_lines_with_gaps_are_no_table_by_themselves(text: str) -> None:
+    document = parse(text.encode(), name="a.txt")
+    assert not document.tables
+    assert document.text.strip() == text.strip()
+
+
+def test_a_table_that_a_notebook_printed_is_a_table() -> None:
+    printed = "quarter  nights  rate\nQ1          540  104.3\nQ2          770  141.9\nQ3          880  162.4\n"
+    cell = {"cell_type": "code", "source": "print(t)", "outputs": [{"output_type": "stream", "text": printed}]}
+    document = parse(json.dumps({"cells": [cell], "nbformat": 4}).encode(), name="a.ipynb")
+    (table,) = document.tables
+    assert table.header == ("quarter", "nights", "rate")
+    assert table.rows[2][2].text == "162.4"
+
+
+def test_endless_gaps_cost_no_more_than_their_lines() -> None:
+    begun = time.process_time()
+    parse(("a  1  2\n" * 50_000 + "b  " * 200_000).encode(), name="a.txt")
+    assert time.process_time() - begun < 10
+
+
+def test_a_form_has_no_row_that_names_columns() -> None:
+    rows = [
+        ("Visitor", "Ida Lund"),
+        ("Arrival", "4 May, 9:30"),
+        ("Badge", "17"),
+        ("Purpose", "to see the kilns"),
+        ("Car", "none"),
+    ]
+    html = "".join(f"<tr><td>{label}</td><td>{value}</td></tr>" for label, value in rows)
+    (table,) = parse(f"<table>{html}</table>".encode(), name="a.html").tables
+    assert len(table.rows) == len(rows)

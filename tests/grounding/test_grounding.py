@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from nacre.grounding.answer_type import answers_in, candidates, expected
 from nacre.grounding.answerability import agreement, answerable
-from nacre.grounding.ranking import analyse, evidence, support
+from nacre.grounding.claims import support
+from nacre.grounding.ranking import analyse, evidence
 
 text_of_any_kind = st.text(
     alphabet=st.sampled_from("abc XY 12.,?!。，？年月日信息安全\n|\t#-é½\ud800《》·"), max_size=80

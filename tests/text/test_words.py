@@ -204,3 +204,20 @@ def test_words_never_fail_and_never_hold_white_space(text: str) -> None:
 def test_a_stem_is_never_longer_than_needed_and_never_empty(word: str) -> None:
     assert len(stem(word)) <= len(word) + 1
     assert bool(stem(word)) == bool(word)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Tea ........ 3 crowns\nBread ....... 2 crowns", ["Tea ........ 3 crowns", "Bread ....... 2 crowns"]),
+        ("牛肉面……38元\n他说……走吧。", ["牛肉面……38元", "他说……", "走吧。"]),
+        ("She waited.... Then she left.", ["She waited....", "Then she left."]),
+    ],
+)
+def test_dots_that_lead_to_a_value_end_no_sentence(text: str, found: list[str]) -> None:
+    assert [text[start:end] for start, end in sentences(text)] == found
+
+
+def test_lines_with_wide_gaps_are_not_wrapped_ones() -> None:
+    text = f"{'Classic back massage':<40}25          48\n{'Classic full massage':<40}50          85"
+    assert [text[start:end] for start, end in sentences(text)] == text.split("\n")

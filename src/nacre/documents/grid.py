@@ -12,6 +12,7 @@ from nacre.documents.document import Builder, joined_down
 from nacre.documents.limits import Options
 from nacre.documents.wide import Rows
 from nacre.text.language import tr
+from nacre.text.tables import is_form
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
 
@@ -46,6 +47,8 @@ def add_grid(
 
 def _header_rows(rows: Rows, width: int) -> int:
     """How many rows name the columns: two where the first names groups of columns."""
+    if width == 2 and is_form(rows):
+        return 0
     if width < 2 or len(rows) < 2 or not is_header(rows[0], width):
         return int(width > 1 and len(rows) > 2 and _groups(rows[0], rows[1], width)) * 2
     return 2 if len(rows) > 2 and _groups(rows[0], rows[1], width) else 1
@@ -72,7 +75,8 @@ def add_rows(out: Builder, rows: Iterable[TableRow], *, marked: int = 0, usual: 
         grouped.update({len(table)} if across else ())
         table.append(row)
     depth = min(marked, 4) or header_depth(table, max(map(len, table), default=0), grouped)
-    out.table(table, header_rows=depth or (int(len(table) > 1) if usual is None else usual))
+    usual = int(len(table) > 1 and not is_form(table)) if usual is None else usual
+    out.table(table, header_rows=depth or usual)
 
 
 def header_depth(rows: Rows, width: int, grouped: Collection[int]) -> int:

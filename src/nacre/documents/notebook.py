@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from nacre.documents import html, markdown
+from nacre.documents.aligned import tables_in
 from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.errors import ParseError
@@ -53,7 +54,7 @@ def _output(told: dict[str, Any], out: Builder, task: Task) -> None:
     data = told.get("data")
     if not isinstance(data, dict):
         failed = ": ".join(filter(None, (_text(told.get("ename")), _text(told.get("evalue")))))
-        out.add("code", (_text(told.get("text")) or failed)[:_OUTPUT_CHARS])
+        _printed((_text(told.get("text")) or failed)[:_OUTPUT_CHARS], out)
         return
     plain = _text(data.get("text/plain"))[:_OUTPUT_CHARS]
     if not plain.strip() and (page := _text(data.get("text/html"))):
@@ -61,7 +62,17 @@ def _output(told: dict[str, Any], out: Builder, task: Task) -> None:
     elif not plain.strip() and (written := _text(data.get("text/markdown"))):
         markdown.parse(written[:_OUTPUT_CHARS].strip() + "\n", out, task)
     elif not (_NAME_OF_A_PICTURE.fullmatch(plain.strip()) and any(kind.startswith("image/") for kind in data)):
-        out.add("code", plain)
+        _printed(plain, out)
+
+
+def _printed(text: str, out: Builder) -> None:
+    """What the code gave; a table that it printed is one."""
+    at = 0
+    for (start, end), rows in tables_in(text):
+        out.add("code", text[at:start])
+        out.table(rows)
+        at = end
+    out.add("code", text[at:])
 
 
 def _text(value: Any) -> str:

@@ -1,9 +1,12 @@
-"""Plain text, kept character for character; empty lines part paragraphs, single ones those of a long unparted text."""
+"""Plain text, kept character for character but for tables that spaces set; empty lines part paragraphs, single ones
+those of a long unparted text.
+"""
 
 from __future__ import annotations
 
 import re
 
+from nacre.documents.aligned import tables_in
 from nacre.documents.document import Builder
 from nacre.documents.limits import Task
 from nacre.documents.normalise import clean
@@ -19,6 +22,17 @@ _TOO_LONG = 4000
 def parse(text: str, out: Builder, task: Task) -> None:
     """Read plain text."""
     text = clean(text)
+    at = 0
+    for (start, end), rows in tables_in(text):
+        _paragraphs(text[at:start].rstrip(), out)
+        out.table(rows)
+        at = end
+    _paragraphs(text[at:].lstrip("\n") if at else text, out)
+
+
+def _paragraphs(text: str, out: Builder) -> None:
+    if not text:
+        return
     out.gap()
     base = out.write(text)
     for found in _PARAGRAPH.finditer(text):

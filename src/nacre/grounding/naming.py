@@ -14,6 +14,7 @@ YEAR = re.compile(r"(?<!\d)(?:19|20)\d{2}(?!\d)")
 # The look-behinds keep an endless word linear.
 IDENTIFIER = re.compile(r"(?<![A-Za-z])[A-Za-z]++[-_./]?\d[A-Za-z0-9_./-]*+|(?<!\d)\d++[-_]?[A-Za-z][A-Za-z0-9_-]*+")
 NAME = re.compile(r"(?<![.?!:：]\s)(?<=[^\W_]\s)[A-Z][\w'-]*")
+_THING = re.compile(rf"{NAME.pattern}(?:\s(?:[A-Z][\w'-]*|\d[\w.-]*))*")  # Junior Suite, Index 20
 _INSIDE = re.compile(r"(?:(?<=[^\W_]\s)|(?<=[,;(|/&]\s)|(?<=[(|/\t]))[A-Z][\w'-]*|\b[A-Z][\w'-]+(?= [A-Z])")
 _OPENING = re.compile(r"([A-Z][\w'-]*) ([a-z]\w*)")
 _NUMBER = re.compile(r"\b[A-Za-z]+\.?\s(\d[\d.,]*)|[€$£¥￥第]\s?(\d[\d.,]*)|(\d[\d.,]{0,40}+)(?=\s?[A-Za-z]{3})")
@@ -47,8 +48,10 @@ def compared(text: str) -> list[str]:
     Examples:
         >>> compared("Is the N20 or the N40 louder?")
         ['Is the N20 louder?', 'Is the N40 louder?']
+        >>> compared("What do the Garden Room and the Hall cost?")
+        ['What do the Garden Room cost?', 'What do the Hall cost?']
     """
-    for pattern in (IDENTIFIER, NAME):
+    for pattern in (IDENTIFIER, _THING):
         run: list[re.Match[str]] = []
         for match in pattern.finditer(text):
             if run and not _JOINT.fullmatch(text[run[-1].end() : match.start()]):

@@ -17,13 +17,24 @@ _LEAST = 2  # index terms of a part; a shorter one says nothing by itself
 _MOST_LEADS = 4  # "Hello. Sorry, could you tell me if …"
 _LEADING = vocabulary(__package__, "leads")
 _LEADS = compiled(tuple(rf"\s*(?:{lead})\s*" for lead in _LEADING["leads"]), _LEADING["lists"])
+# Who asks what letters stand for asks what they are.
+_LETTERS = re.compile(
+    r"\W*what (?:do|does|is|are)(?: the (?:abbreviation|acronym|letters))? [\"“']?([^\s\"”']{2,12})[\"”']?"
+    r" (?:stand for|mean|short for|(?:an|the) (?:abbreviation|acronym) (?:of|for))\W*"
+    r"|[\"“']?([^\W\d_\u4e00-\u9fff][^\s\"”'\u4e00-\u9fff]{1,11})[\"”']?\s?"
+    r"(?:是?什么意思|代表什么|指(?:的是)?什么|是什么的(?:缩写|简称)|的全称是什么)\W*",
+    re.IGNORECASE,
+)
 _HALF = re.compile(r";\s+")
 # What goes on after a semicolon, or may turn round what was said before it.
 _LEANS = re.compile(
     r"\s*(?:(?:but|except|unless|otherwise|after(?:wards|\s+that)|however|only|in that case|then|its?|the(?:y|ir|m|se)"
-    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
+    r"|th(?:is|at|ose)|s?he|his|hers?|such|both)\b|但|除|仅|只限|不含|不包括|否则|其|此(?!外)|之后|不过|该|它|他|她|这|那|前者|后者)",
     re.IGNORECASE,
 )
+# What names the thing of a whole line: "Oil S-40: 3 %; changed every three months".
+_LABEL = re.compile(r"(?:[-*•·]\s+|\(?\d{1,3}[.)、]\s*)?[^\s:：;；。.!?！？][^:：;；。!?！？\n]{0,23}[:：]\s*[^\s]")
+_LINE = 160  # characters of a line that is not parted
 _LEAST_HALF = 20  # characters of half a sentence that counts as its own
 _ASKS = (
     r"(?:how|what|when|where|who|whom|whose|which|why|is|are|was|were|does|do|did|can|could|may|must|should|will|would"
@@ -71,7 +82,11 @@ def bare_question(text: str) -> str:
 def plain_question(text: str) -> str:
     """A question without the words that lead up to it and ask nothing; as it is where they are nearly all of it.
 
+    Of what letters stand for it asks what they are.
+
     Examples:
+        >>> plain_question("What does MRB stand for?")
+        'What is MRB?'
         >>> plain_question("Sorry, I want to know if dogs are allowed in the park.")
         'dogs are allowed in the park.'
         >>> plain_question("你好，我想问一下班车几点出发？")
@@ -83,7 +98,11 @@ def plain_question(text: str) -> str:
         if not led or led.end() == at:
             break
         at = led.end()
-    return text[at:] if at and len(set(words(text[at:])) - stopwords()) >= _LEAST else text
+    text = text[at:] if at and len(set(words(text[at:])) - stopwords()) >= _LEAST else text
+    short = _LETTERS.fullmatch(text)
+    if short and sum(map(str.isupper, short[1] or short[2])) > 1:
+        return f"What is {short[1]}?" if short[1] else f"{short[2]}是什么？"
+    return text
 
 
 def _asking(text: str) -> list[str]:
@@ -137,7 +156,7 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
     """Sentences, and the halves of one that a semicolon parts, where each says something by itself."""
     start = end = 0
     for a, b in _halves(text):
-        if text[end - 1 : end] in (";", "；") and _LEANS.match(text, end):
+        if text[end - 1 : end] in (";", "；") and (leans(text, end) or _is_labelled(text, start, b)):
             end = b
             continue
         if end:
@@ -145,6 +164,17 @@ def statements(text: str) -> Iterator[tuple[int, int]]:
         start, end = a, b
     if end:
         yield start, end
+
+
+def leans(text: str, at: int) -> bool:
+    """Whether what begins here goes on from what was said before it: "Only in the north hall."."""
+    return _LEANS.match(text, at) is not None
+
+
+def _is_labelled(text: str, start: int, end: int) -> bool:
+    """Whether a label at the beginning of a line names what all of it is about, as far as `end`."""
+    begins = not text[text.rfind("\n", 0, start) + 1 : start].strip()
+    return begins and end - start <= _LINE and "\n" not in text[start:end] and _LABEL.match(text, start) is not None
 
 
 def _halves(text: str) -> Iterator[tuple[int, int]]:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nacre.text.language import language_of
 from nacre.text.markers import as_quoted
 from nacre.text.messages import Source
-from nacre.text.tables import Grid, bare, grids_in
+from nacre.text.tables import Grid, Span, bare, grids_in, names_columns
 from nacre.text.validity import told
+from nacre.text.words import sentences
 
 _MARK = re.compile(r"(?<=[\w.,;:!?。，；：！？)）”])[ \t]?(\[\^?\d{1,2}\]|[¹²³⁴-⁹]|[†‡])(?!\w)")  # of a footnote
+_CODE = re.compile(r"[ \t]*\n+[ \t]*```[^\n]*\n((?:(?![ \t]*```)[^\n]*\n){1,40})")
+_ITEM = r"[ \t]*(?:[-*+•·▪]\s|\(?\d{1,3}[.)、）])[^\n]*"
+_LIST = re.compile(rf"[ \t]*\n\n?((?:{_ITEM}(?:\n\n?|\Z)){{1,40}})")
+# A reply that says no more than yes or no.
+_REPLY = re.compile(
+    r"(?:[Aa答][:：]\s*)?(?:yes|no|sure|of course|it depends|(?:当然|是)?可以|不可以|不能|不行|不?会|能|不?是的?|有的?"
+    r"|没有|不?需要|免费)[.!。！,，]",
+    re.IGNORECASE,
+)
+_LINE = 400  # characters of a line that is looked at
+_LED = 6  # lines of what a quote leads to
 _NOTES = 2  # of one quote
 _WIDEST = 40  # columns of a table that is shown as one
 
@@ -66,6 +79,53 @@ def notes(quote: Quote, source: Source) -> list[Quote]:
     return [Quote(source.n, *bare(source.text, *span), quote.score) for span in outside[:_NOTES]]
 
 
+def led_to(quote: Quote, source: Source, *, whole: bool = False) -> list[Quote]:
+    """What a quote leads to: behind a mere yes or no the next sentence, behind the line above code or, with a colon,
+    a list what begins below it.
+
+    Args:
+        whole: of an item, the list that it stands in.
+    """
+    text = source.text
+    if _REPLY.fullmatch(text, quote.start, quote.end) and (more := _beside(text, quote.end)):
+        return [Quote(source.n, *more, quote.score)]
+    if whole and (intro := _list_of(text, quote.start)):
+        return [Quote(source.n, *span, quote.score) for span in itertools.islice(_lines(text, *intro), _LED)]
+    below = _CODE.match(text, quote.end)
+    if not below and text[quote.end - 1] in ":：":
+        below = _LIST.match(text, quote.end)
+    if quote.row or not below or text[quote.end - 1] in "。.!?！？；;":
+        return []
+    return [Quote(source.n, *span, quote.score) for span in itertools.islice(_lines(text, *below.span(1)), _LED)]
+
+
+def _list_of(text: str, at: int) -> Span | None:
+    """The list that an item stands in, with the line that ends with a colon above it."""
+    start = text.rfind("\n", 0, at) + 1
+    for _ in range(_LED):
+        if not re.match(_ITEM, text[start : start + _LINE]):
+            break
+        start = text.rfind("\n", 0, max(0, start - 1)) + 1
+    below = _LIST.match(text, text.find("\n", start)) if "\n" in text[start:] else None
+    return (
+        (start, below.end())
+        if below and start < at and text[start : below.start()].rstrip()[-1:] in (":", "：")
+        else None
+    )
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[Span]:
+    for line in re.finditer(r"[^\n]*\S[^\n]*", text[start:end]):
+        yield bare(text, start + line.start(), start + line.end())
+
+
+def _beside(text: str, at: int) -> Span | None:
+    """The next sentence of the same line."""
+    line = text[at : at + _LINE].partition("\n")[0]
+    found = next(iter(sentences(line)), None) if line.strip() else None
+    return (at + found[0], at + found[1]) if found else None
+
+
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -87,7 +147,7 @@ def _has_names(grid: Grid, source: Source) -> bool:
     """The first row of a table names its columns, but a passage may begin in the middle of one."""
     if grid.head is None:
         return True
-    return grid.start > 0 or not any(char.isdigit() for char in source.text[slice(*grid.head)])
+    return grid.start > 0 or names_columns(source.text[slice(*grid.head)])
 
 
 def _cell(text: str) -> str:

@@ -6,7 +6,6 @@ expected answer type, context), joined linearly. `bench/quote_weights.py` learne
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import re
@@ -18,11 +17,13 @@ from dataclasses import dataclass, field
 from nacre.grounding.answer_type import Expectation, answers_in, by_nouns, candidates, expected
 from nacre.grounding.defining import defines, plainly
 from nacre.grounding.furniture import without_furniture
+from nacre.grounding.implied import imply
 from nacre.grounding.naming import capitals, compounds, names_another_year, spellings, told_apart, told_by_name
 from nacre.grounding.parts import statements
+from nacre.grounding.sentence import Sentence
 from nacre.grounding.stopwords import stopwords
 from nacre.text.language import Language, language_of
-from nacre.text.tables import first_cell, is_row, is_rule
+from nacre.text.tables import cells_in, first_cell, forms_in, goes_on_naming, is_row, is_rule, names_columns
 from nacre.text.words import words
 
 WEIGHTS = {
@@ -47,7 +48,6 @@ WEIGHTS = {
     "stranger": -14.0,
 }
 
-_DIGIT = re.compile(r"\d")
 _KEYED = 0.7  # how much the key of a row under a named column names, beside the table
 _LEANS = re.compile(r"(?:it|its|this|these|they|their|he|she|his|her|such)\b|[这该其此它他她]", re.IGNORECASE)
 _PARTED = re.compile(r"[^\S\n]*+\n(?:[^\S\n]*+\n)++[^\n]++\n[^\S\n]*+\S")  # an empty line, two others below it
@@ -107,28 +107,6 @@ class Evidence:
     named: frozenset[str] = frozenset()
 
 
-@dataclass
-class _Sentence:
-    """A sentence and what stands around it."""
-
-    passage: int
-    start: int
-    end: int
-    text: str
-    located: list[tuple[str, int]]
-    before: frozenset[str]
-    above: frozenset[str]
-    header: tuple[int, int] | None
-    row: int = 0  # in a table: the number of its first sentence in the passage, from 1
-    key: frozenset[str] = frozenset()
-    heads: bool = False
-    after: frozenset[str] = frozenset()
-
-    @functools.cached_property
-    def terms(self) -> set[str]:
-        return {term for term, _ in self.located}
-
-
 def analyse(question: str) -> Question:
     """Take a question apart."""
     text = plainly(unicodedata.normalize("NFKC", question))
@@ -144,6 +122,7 @@ def analyse(question: str) -> Question:
 def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     """Weigh every sentence of some passages."""
     found = without_furniture(question.text, passages, [s for n, it in enumerate(passages) for s in _sentences(n, *it)])
+    imply(question.text, question.terms, found, passages)
     who = question.expectation.kind == "person"
     told = (one.text for one in found if who and not is_heading(one.text))  # of a heading any word may have a capital
     names = frozenset(term for text in told for term in capitals(text, question.asked))
@@ -173,7 +152,7 @@ def evidence(question: Question, passages: Sequence[Passage]) -> list[Evidence]:
     ]
 
 
-def _strangers(found: Sequence[_Sentence], named: Sequence[dict[str, float]]) -> list[float]:
+def _strangers(found: Sequence[Sentence], named: Sequence[dict[str, float]]) -> list[float]:
     """How much each sentence lacks of what names one thing among its like: beside the ones that lack least, for of two
     things that are compared each has a sentence of its own.
     """
@@ -187,7 +166,7 @@ def _strangers(found: Sequence[_Sentence], named: Sequence[dict[str, float]]) ->
     return [lack - least[frozenset(there)] for there, lack in zip(named, lacks, strict=True)]
 
 
-def _evidence(question: Question, sentence: _Sentence, named: frozenset[str], features: dict[str, float]) -> Evidence:
+def _evidence(question: Question, sentence: Sentence, named: frozenset[str], features: dict[str, float]) -> Evidence:
     return Evidence(
         sentence.passage,
         sentence.start,
@@ -203,19 +182,19 @@ def _evidence(question: Question, sentence: _Sentence, named: frozenset[str], fe
     )
 
 
-def _held(sentence: _Sentence) -> set[str]:
+def _held(sentence: Sentence) -> set[str]:
     """What a sentence says, itself or by what stands above it; of a row the one before is another thing."""
     return sentence.terms | sentence.above | (frozenset() if sentence.row else sentence.before)
 
 
-def _table(sentence: _Sentence) -> tuple[int, int] | None:
+def _table(sentence: Sentence) -> tuple[int, int] | None:
     """Which table a row stands in."""
     return (sentence.passage, sentence.row) if sentence.row else None
 
 
-def _keys(question: Question, found: Sequence[_Sentence]) -> dict[tuple[int, int] | None, dict[str, float]]:
+def _keys(question: Question, found: Sequence[Sentence]) -> dict[tuple[int, int] | None, dict[str, float]]:
     """Of each table the terms of the question that stand in the first cell of some rows and not of all."""
-    tables: dict[tuple[int, int] | None, list[_Sentence]] = {}
+    tables: dict[tuple[int, int] | None, list[Sentence]] = {}
     for sentence in found:
         if sentence.row and not sentence.heads:
             tables.setdefault(_table(sentence), []).append(sentence)
@@ -226,7 +205,7 @@ def _keys(question: Question, found: Sequence[_Sentence]) -> dict[tuple[int, int
 
 
 def _beside(
-    question: Question, found: Sequence[_Sentence], keys: dict[tuple[int, int] | None, dict[str, float]]
+    question: Question, found: Sequence[Sentence], keys: dict[tuple[int, int] | None, dict[str, float]]
 ) -> dict[int, dict[str, float]]:
     """What names a row under a column that the question names too: the sentences beside the table should say it."""
     named: dict[int, dict[str, float]] = {}
@@ -250,33 +229,12 @@ def prior(term: str) -> float:
     return 0.6 + 0.1 * min(len(term), 8) if term.isalpha() else 1.5
 
 
-def support(claim: str, sentence: str, context: str = "") -> float:
-    """How much of a claim or a question stands in a sentence.
-
-    Args:
-        context: heading, title or the sentence before; its words count half.
-
-    Returns:
-        The weighted share of the claim's content words, from 0 to 1; 0 for a claim without words.
-
-    Examples:
-        >>> support("Hotels cost at most 600 yuan", "The hotel limit is 600 yuan.") > 0.5
-        True
-        >>> support("年假有几天？", "本手册介绍公司的茶具。")
-        0.0
-    """
-    terms = analyse(claim).terms
-    here, near = set(words(sentence)), set(words(context))
-    total = sum(prior(term) for term in terms)
-    reached = sum(prior(term) * (1.0 if term in here else 0.5) for term in terms if term in here or term in near)
-    return reached / total if total else 0.0
-
-
-def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_Sentence]:
-    found: list[_Sentence] = []
+def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[Sentence]:
+    found: list[Sentence] = []
     heading = frozenset(words(title))
-    above, before = heading | set(words(columns)), frozenset[str]()
+    outside, above, before = heading, heading | set(words(columns)), frozenset[str]()
     header: tuple[int, int] | None = None
+    forms = forms_in(text) if "\t" in text and not columns else ()
     inside = 0  # a table, the number of its first sentence
     for start, end in statements(text):
         line = unicodedata.normalize("NFKC", text[start:end])
@@ -284,8 +242,10 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         terms = frozenset(term for term, _ in located)
         row = is_row(line)
         if inside and (not row or _PARTED.match(text, found[-1].end)):
-            before, inside, header = frozenset(), 0, None  # the last row is another thing than what follows the table
-        begins = row and not inside and bool(found or not columns)
+            # The last row is another thing than what follows the table, and its columns are not above that.
+            before, inside, header, above = frozenset(), 0, None, outside
+        form = any(a <= start < b for a, b in forms)
+        begins = row and not inside and not form and bool(found or not columns)
         inside = (inside or len(found) + 1) if row else 0
         if header and header == (found[-1].start, found[-1].end):
             found[-1].heads = True
@@ -294,18 +254,22 @@ def _sentences(passage: int, text: str, title: str, columns: str = "") -> list[_
         labelled = heads and begun and _LABELLED.match(line) is not None
         if found and not row and not found[-1].row and not labelled:
             found[-1].after = terms
-        found.append(_Sentence(passage, start, end, line, located, before, above, header, inside, key))
+        found.append(Sentence(passage, start, end, line, located, before, above, header, inside, key))
         alone = line[-1] == "?" and text[end : end + 1] == "\n" and begun  # of an FAQ
-        if (heads and not labelled) or alone or begins:
+        if begins:
+            outside, above = above, above | terms
+        elif (heads and not labelled) or alone:
             above = heading | terms
         # The first row of a table names its columns, but a passage may begin in the middle of one.
-        if begins and (start or not _DIGIT.search(line)):
+        if begins and (start or names_columns(line)):
             header = start, end
+        elif header and found[-2].heads and goes_on_naming(cells_in(found[-2].text), cells_in(line)):
+            found[-1].heads, above = True, above | terms
         before = terms
     return found
 
 
-def _is_statement(question: Question, sentence: _Sentence) -> bool:
+def _is_statement(question: Question, sentence: Sentence) -> bool:
     if sentence.text[-1] == "?" or sentence.heads or is_rule(sentence.text):
         return False
     if not is_heading(sentence.text):
@@ -327,7 +291,7 @@ def _pairs(text: str, terms: Sequence[str], language: Language) -> set[tuple[str
 
 
 def _features(
-    question: Question, sentence: _Sentence, weights: dict[str, float], names: frozenset[str]
+    question: Question, sentence: Sentence, weights: dict[str, float], names: frozenset[str]
 ) -> dict[str, float]:
     total = sum(weights.values()) or 1.0
     here = sentence.terms
@@ -368,7 +332,7 @@ def _kin(one: str, other: str) -> bool:
     return longer.startswith(shorter[:-1]) and len(shorter) >= 5 and len(longer) - len(shorter) < 5
 
 
-def _named(question: Question, sentence: _Sentence, names: frozenset[str] = frozenset()) -> list[tuple[int, int]]:
+def _named(question: Question, sentence: Sentence, names: frozenset[str] = frozenset()) -> list[tuple[int, int]]:
     """Where the sentence names something of the expected kind that the question did not already say."""
     spans = candidates(sentence.text, question.expectation.kind, names)
     if question.expectation.kind == "reason":
@@ -376,7 +340,7 @@ def _named(question: Question, sentence: _Sentence, names: frozenset[str] = froz
     return [(start, end) for start, end in spans if set(words(sentence.text[start:end])) - question.asked]
 
 
-def _nearness(question: Question, sentence: _Sentence, named: list[tuple[int, int]]) -> float:
+def _nearness(question: Question, sentence: Sentence, named: list[tuple[int, int]]) -> float:
     """1 where an answer of the expected kind touches a word of the question, falling off with the distance."""
     places = [at for term, at in sentence.located if term in question.terms][:_PLACES]
     if not named or not places:
@@ -385,7 +349,7 @@ def _nearness(question: Question, sentence: _Sentence, named: list[tuple[int, in
     return max(math.exp(-min(max(0, start - at, at - end) for at in places) / scale) for start, end in named[:_PLACES])
 
 
-def _focus(question: Question, sentence: _Sentence, named: list[tuple[int, int]]) -> float:
+def _focus(question: Question, sentence: Sentence, named: list[tuple[int, int]]) -> float:
     """Whether the noun that is asked about is there, best behind a number: `12 *days*`."""
     focus = question.expectation.focus
     if not focus:

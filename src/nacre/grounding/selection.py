@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nacre.grounding.answerability import Sure, doubtful, nears_in_tongues, sureness, sureness_by_meaning
-from nacre.grounding.asking import choices, parallel
+from nacre.grounding.asking import choices, is_blank, parallel
 from nacre.grounding.naming import compared, joined, names_another_year
-from nacre.grounding.parts import bare_question, plain_question, questions_in
-from nacre.grounding.quotes import Quote, cells_of, notes
+from nacre.grounding.parts import bare_question, leans, plain_question, questions_in
+from nacre.grounding.quotes import Quote, cells_of, led_to, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
 from nacre.grounding.times import at_time, of_times
@@ -174,7 +174,9 @@ def _by_meaning(question: str, sources: Sequence[Source], nearness: Sequence[Nea
     as_near = _AS_NEAR_IN_TONGUES if tongue else _AS_NEAR
     close = [one for value, one in ranked[1:2] if value >= best - as_near and not (one.row or first.row)]
     second = [one for one in close if one.features["other_year"] <= first.features["other_year"]]
-    return Selection(tuple(_quote(one, sources[one.passage]) for one in (first, *second)), sure)
+    quotes = ((_quote(one, sources[one.passage]), sources[one.passage]) for one in (first, *second))
+    told = (each for quote, source in quotes for each in (quote, *led_to(quote, source)))
+    return Selection(tuple(_without_repeats(told))[:_MOST], sure)
 
 
 def _is_of_another_year(question: str, one: Evidence, sources: Sequence[Source]) -> bool:
@@ -258,6 +260,8 @@ def _selected(
     if stopwords().issuperset(asked.terms):  # it shares what every text does
         sure = "closest"
     first = best[0]
+    if first.row and is_blank(asked, first, sources):
+        sure = "closest"
     chosen = [first, *_same_of_others(asked, first, best)]
     chosen += _of_the_other(asked, first, best, sources) if len(chosen) == 1 else ()
     chosen = of_times(chosen, best, sources)
@@ -272,9 +276,11 @@ def _selected(
     first = chosen[0]
     chosen.sort(key=lambda item: (sources[item.passage].valid, item.passage != first.passage, item.passage, item.start))
     quotes = [_quote(item, sources[item.passage]) for item in chosen]
-    told = [
-        one for item, quote in zip(chosen, quotes, strict=True) for one in (quote, *notes(quote, sources[item.passage]))
-    ]
+    told: list[Quote] = []
+    for item, quote in zip(chosen, quotes, strict=True):
+        source = sources[item.passage]
+        led = led_to(quote, source, whole=not item.features["coverage"])  # one of a list of which all is asked
+        told += [*([quote] if quote not in led else []), *led, *notes(quote, source)]
     return Selection(tuple(_without_repeats(told))[:_MOST], sure)
 
 
@@ -380,14 +386,19 @@ def _shares(rest: set[str], terms: set[str]) -> bool:
 
 
 def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
-    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph that
-    does.
+    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph or
+    below a line that does.
 
     A row of a table may not: it would be of another thing.
     """
     text = sources[item.passage].text
-    goes_on = item.features["before"] and not text[: item.start].rstrip(" ").endswith("\n")
-    near = item.score >= first.score - _SECOND
+    gap = text[first.end : item.start] if item.passage == first.passage else ""
+    below = gap.strip("\t -*•·") == "\n" and leans(text, item.start)
+    goes_on = item.features["before"] and (below or not text[: item.start].rstrip(" ").endswith("\n"))
+    tells = (
+        first.features["unnamed"] and not item.features["unnamed"] and item.features["before"] and not gap.strip(" ")
+    )
+    near = item.score >= first.score - (_OTHER if tells and item.passage == first.passage else _SECOND)
     return near and not item.row and bool(item.features["coverage"] or goes_on)
 
 

@@ -14,11 +14,11 @@ from pydantic import Field
 
 from nacre import prompts
 from nacre.decorator.layer import Call, ChatModelDecorator, Flow
+from nacre.grounding.claims import support
 from nacre.grounding.evidence import Evidence, refusal
 from nacre.grounding.naming import IDENTIFIER, YEAR
 from nacre.grounding.parts import plain_question, searches_in
 from nacre.grounding.questions import suggestions
-from nacre.grounding.ranking import support
 from nacre.grounding.selection import Near, to_compare
 from nacre.memory.followups import full_question, innermost
 from nacre.retrieval.packing import pack

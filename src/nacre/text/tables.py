@@ -15,9 +15,12 @@ ROW = re.compile(r"\s*\|.*\||[^|\n]*\S \| \S.*|[^\t\n]+\t.*")
 """A line that looks like a row of a table."""
 _SEPARATOR = re.compile(r"^\s*+\|?\s*+:?-{2,}+:?\s*+(?:\|\s*+:?-{2,}+:?\s*+)*+\|?\s*+$")
 _UNDER_THE_HEADER = re.compile(_SEPARATOR.pattern.replace("{2,}", "+"))  # one hyphen is enough there
+_IN_BRACKETS = re.compile(r"[(（\[][^()（）\[\]]*+[)）\]]")
 _MARKS: dict[Mark, re.Pattern[str]] = {"|": re.compile(r"(?<!\\)\|"), "\t": re.compile("\t")}
 _MOST_TABLES, _MOST_ROWS, _MOST_COLUMNS = 20, 2000, 100
 _MOST_CHARACTERS = 200_000  # of one text
+_FORM, _MOST_FORM = 5, 60  # rows of a form
+_LABEL, _SHORT = 40, 20  # characters of a label, of a value that is no text
 _MOST_NAMED = 2000  # characters of all names of columns that go before a text
 
 
@@ -26,7 +29,7 @@ class Grid:
     """A table, or the part of one that a passage holds, as spans into a text.
 
     Args:
-        head: where the row that names its columns stands; None where the text does not hold that row.
+        head: where the row that names its columns stands; None where the text does not hold that row, or there is none.
         rows: each cell below the header, without white space around it; short rows lack their last cells.
     """
 
@@ -51,6 +54,61 @@ def is_rule(line: str) -> bool:
 def first_cell(row: str) -> str:
     """What a row says first: what it is about."""
     return re.split(r"[|\t]", row.strip("| \t"), maxsplit=1)[0].strip()
+
+
+def names_columns(line: str) -> bool:
+    """Whether a row may name columns: its numbers are those of units, "density (g/cm3)"."""
+    return not any(char.isdigit() for char in _IN_BRACKETS.sub("", line))
+
+
+def goes_on_naming(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the first row of a table names groups of columns, by cells merged across, and the second each of them."""
+    alike = {n for n, (one, other) in enumerate(itertools.pairwise(first)) if one and one == other}
+    groups = alike | {n + 1 for n in alike}
+    below = [*second, *[""] * (len(first) - len(second))]
+    return (
+        bool(groups)
+        and len(below) == len(first)
+        and all(below[n] != below[n + 1] for n in alike)
+        and all((below[n] not in ("", name)) if n in groups else below[n] in ("", name) for n, name in enumerate(first))
+        and names_columns(" ".join(below[n] for n in sorted(groups)))
+    )
+
+
+def is_form(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows are those of a form, a label and what was filled in: things of many kinds under no name."""
+    pairs = [[cell.strip() for cell in row] for row in rows if any(row)]
+    if len(pairs) < _FORM or any(len(row) != 2 or not row[0] or row[0][0].isdigit() for row in pairs):
+        return False
+    labels, values = {row[0] for row in pairs}, [row[1] for row in pairs[1:] if row[1]]
+    kinds = {_kind(value) for value in values}
+    told_apart = len(labels) == len(pairs) and len(set(values)) * 2 > len(values)
+    return told_apart and max(map(len, labels)) <= _LABEL and len(kinds) > 2 and "number" in kinds
+
+
+def _kind(value: str) -> str:
+    if len(value) > _SHORT:
+        return "text"
+    digits = any(map(str.isdigit, value))
+    return "number" if digits and not any(map(str.isalpha, value)) else "digits" if digits else "words"
+
+
+def forms_in(text: str) -> list[Span]:
+    """Where the forms of a text stand."""
+    return [(grid.start, grid.end) for grid in grids_in(text) if grid.head is None]
+
+
+def cells_in(line: str) -> list[str]:
+    """The cells of a line that looks like a row."""
+    mark: Mark = "\t" if "\t" in line else "|"
+    return [line[a:b] for a, b in _split(line, 0, len(line), mark)]
+
+
+def first_cell_ends(line: str) -> int:
+    """Where the first cell of a row ends."""
+    begins = len(line) - len(line.lstrip("| \t"))
+    ends = (at for at in (line.find("|", begins), line.find("\t", begins)) if at >= 0)
+    return min(ends, default=len(line))
 
 
 def continued(grids: Sequence[Grid]) -> tuple[str, ...]:
@@ -116,8 +174,15 @@ def _looked_for(text: str, lines: Sequence[Span], at: int, columns: Sequence[str
         while end < len(lines) and len(rows) <= _MOST_ROWS and (row := _goes_on(text, lines, end, mark)):
             rows.append(row)
             end += 1
-        header = tuple(columns) or tuple(text[a:b] for a, b in first)
-        body = rows if columns else rows[1:]
+        if mark == "\t" and not columns and is_form([[text[a:b] for a, b in row] for row in rows[:_MOST_FORM]]):
+            return Grid(lines[at][0], lines[end - 1][1], mark, None, ("", ""), tuple(rows)), end
+        names, *below = [[text[a:b] for a, b in row] for row in rows[:2]]
+        both = not columns and len(rows) > 2 and goes_on_naming(names, below[0])
+        header = tuple(columns) or tuple(
+            f"{name} {own}" if both and name != own else name
+            for name, own in itertools.zip_longest(names, below[0] if both else (), fillvalue="")
+        )
+        body = rows if columns else rows[1 + both :]
         head = None if columns else lines[at]
         return (Grid(lines[at][0], lines[end - 1][1], mark, head, header, tuple(body)) if body else None), end
     return None, at + 1

@@ -248,6 +248,8 @@ _ITEM = re.compile(
 )
 _BULLET_ONLY = re.compile(r"\s*(?:\(?\d{1,3}[.)]|[A-Za-z][.)])\s*$")
 _WRAPPED = 50  # columns: a line this long and without an end goes on in the next line
+_GAP = re.compile(r"\S(?: {3,}| ?\.{5,} ?)\S")  # between cells that spaces or dots part
+_LEADER = re.compile(r"(?:\.{5,}|…{2,})$")  # from a name to its value: Tea ........ 3 euros
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -282,7 +284,7 @@ def goes_on(line: str, following: str) -> bool:
     bare = line.rstrip()
     if not following.strip() or _columns(bare) < _WRAPPED:
         return False
-    if _ITEM.match(following) or ROW.match(following) or ROW.match(line):
+    if _ITEM.match(following) or ROW.match(following) or ROW.match(line) or _GAP.search(bare):
         return False
     return bare[-1] not in "。！？；!?:：" and not bare.lstrip().startswith("#")
 
@@ -308,6 +310,10 @@ def _ends(text: str, start: int, at: int, end: int) -> bool:
     following = text[at : min(end, at + 40)].lstrip()
     beginning = text[start : min(at, start + 200)]
     if _BULLET_ONLY.fullmatch(beginning) or not any(c.isalnum() for c in beginning):
+        return False
+    if _LEADER.search(before) and re.match(
+        r"[ \t]*+(?:\w|[¥￥$€£])" if before[-1] == "." else r" ?[\d¥￥$€£]", text[at : at + 8]
+    ):
         return False
     bare = before.rstrip(_CLOSERS.replace("\\", ""))
     if not bare.endswith("."):
