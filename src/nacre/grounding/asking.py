@@ -108,8 +108,9 @@ def is_blank(asked: Question, row: Evidence, sources: Sequence[Source]) -> bool:
     source = sources[row.passage]
     grid = next((g for g in grids_in(source.text, (), source.columns) if g.start <= row.start < g.end), None)
     cells = next((cells for cells in grid.rows if row.start <= cells[0][0] < row.end), None) if grid else None
-    column = _column(asked, grid) if grid and cells else 0
-    return bool(column and cells) and (column >= len(cells) or not source.text[slice(*cells[column])].strip())
+    if not grid or not cells or not (column := _column(asked, grid)):
+        return False
+    return column >= len(cells) or not source.text[slice(*cells[column])].strip()
 
 
 def _column(asked: Question, grid: Grid) -> int:

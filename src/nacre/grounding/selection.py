@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from nacre.grounding.answerability import Sure, doubtful, nears_in_tongues, sureness, sureness_by_meaning
-from nacre.grounding.asking import choices, is_blank, parallel
+from nacre.grounding.asking import choices, is_blank
+from nacre.grounding.companions import SECOND, adds_nothing, goes_with, of_another, of_the_other, same_of_others
 from nacre.grounding.naming import compared, joined, names_another_year
-from nacre.grounding.parts import bare_question, leans, plain_question, questions_in
+from nacre.grounding.parts import bare_question, plain_question, questions_in
 from nacre.grounding.quotes import Quote, cells_of, led_to, notes
 from nacre.grounding.ranking import Evidence, Question, analyse, evidence, is_heading
 from nacre.grounding.stopwords import stopwords
@@ -21,9 +22,6 @@ from nacre.text.tongue import tongue_of
 from nacre.text.words import words
 from nacre.text.writing import WRITINGS, writing_of
 
-_SECOND = 4.0  # score points that a second sentence may lie behind the first
-_MOSTLY = 0.6  # share of the question that a sentence says, which needs none from elsewhere
-_OTHER = 9.0  # that the same of another thing may
 _MOST = 8  # quotes
 _COMPARED = 40  # sentences whose meaning is looked at
 _WORDS = 0.06  # standard deviations of meaning that a score point of the words is worth
@@ -262,15 +260,15 @@ def _selected(
     first = best[0]
     if first.row and is_blank(asked, first, sources):
         sure = "closest"
-    chosen = [first, *_same_of_others(asked, first, best)]
-    chosen += _of_the_other(asked, first, best, sources) if len(chosen) == 1 else ()
+    chosen = [first, *same_of_others(asked, first, best)]
+    chosen += of_the_other(asked, first, best, sources) if len(chosen) == 1 else ()
     chosen = of_times(chosen, best, sources)
     alone = len(chosen) == 1
     if alone and not first.header:
         text = sources[first.passage].text
-        more = [item for item in best[1:count] if _goes_with(item, first, sources)]
-        more = [item for item in more if not _of_another(asked, item, first, sources)]
-        chosen += [item for item in more if not _adds_nothing(asked, item, first, text)]
+        more = [item for item in best[1:count] if goes_with(item, first, sources)]
+        more = [item for item in more if not of_another(asked, item, first, sources)]
+        chosen += [item for item in more if not adds_nothing(asked, item, first, text)]
     if alone and (above := _heading_that_answers(asked, first, found, sources)):
         chosen.append(above)
     first = chosen[0]
@@ -337,86 +335,5 @@ def _measured_first(asked: Question, best: list[Evidence]) -> list[Evidence]:
     """
     if not asked.expectation.unit or not best or best[0].features["unit"]:
         return best
-    near = next((item for item in best if item.features["unit"] and item.score >= best[0].score - _SECOND), None)
+    near = next((item for item in best if item.features["unit"] and item.score >= best[0].score - SECOND), None)
     return [near, *(item for item in best if item is not near)] if near else best
-
-
-def _same_of_others(asked: Question, first: Evidence, best: Sequence[Evidence]) -> Iterator[Evidence]:
-    """What is said alike of the other things that a question names: a comparison needs all of them."""
-    wanted = [term for term in asked.terms if term in first.named and term not in first.said]
-    rest = (first.said & frozenset(asked.terms)) - first.named
-    said = set(first.said)
-    for term in wanted:
-        if term in said:
-            continue
-        alike = (
-            item
-            for item in best[1:]
-            if term in item.said
-            and item.score >= first.score - _OTHER
-            and len(rest & item.said) >= 0.6 * len(rest)
-            and (item.row == first.row)
-        )
-        if other := next(alike, None):
-            said |= other.said
-            yield other
-
-
-def _of_the_other(
-    asked: Question, first: Evidence, best: Sequence[Evidence], sources: Sequence[Source]
-) -> Iterator[Evidence]:
-    """What is said of the other of two things that a question joins, where the best sentence speaks of one of them."""
-    near = [item for item in best if item.score >= first.score - _OTHER and item.row == first.row]
-    own = [set(words(sources[item.passage].text[item.start : item.end])) for item in near]
-    said, sayable = own[0], {term for terms in own for term in terms}
-    for pair in joined(asked.text):
-        for here, there in (pair, pair[::-1]):
-            lacking = there & sayable - said
-            if not here & sayable or not here & sayable <= said or not lacking:
-                continue
-            rest = said.intersection(asked.terms) - here - there
-            fits = (item for item, terms in zip(near, own, strict=True) if lacking <= terms and _shares(rest, terms))
-            if other := next(fits, None):
-                yield other
-                return
-
-
-def _shares(rest: set[str], terms: set[str]) -> bool:
-    return len(rest & terms) >= 0.6 * len(rest)
-
-
-def _goes_with(item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
-    """Whether a sentence may stand beside the best one: it says a word of the question, or goes on in a paragraph or
-    below a line that does.
-
-    A row of a table may not: it would be of another thing.
-    """
-    text = sources[item.passage].text
-    gap = text[first.end : item.start] if item.passage == first.passage else ""
-    below = gap.strip("\t -*•·") == "\n" and leans(text, item.start)
-    goes_on = item.features["before"] and (below or not text[: item.start].rstrip(" ").endswith("\n"))
-    tells = (
-        first.features["unnamed"] and not item.features["unnamed"] and item.features["before"] and not gap.strip(" ")
-    )
-    near = item.score >= first.score - (_OTHER if tells and item.passage == first.passage else _SECOND)
-    return near and not item.row and bool(item.features["coverage"] or goes_on)
-
-
-def _of_another(asked: Question, item: Evidence, first: Evidence, sources: Sequence[Source]) -> bool:
-    """Whether a sentence says of another thing what the best one says of the one that the question names."""
-    texts = [sources[one.passage].text[one.start : one.end] for one in (first, item)]
-    named = frozenset(asked.terms).intersection(words(texts[0])).difference(words(texts[1]))
-    return bool(named) and parallel(*texts)
-
-
-def _adds_nothing(asked: Question, item: Evidence, first: Evidence, text: str) -> bool:
-    """Whether one fact is asked for, which the best sentence names, and another says far less of the question."""
-    kind, told = asked.expectation, first.features["coverage"]
-    lists = item.passage == first.passage and text[first.end - 1 : item.start].strip() in (";", "；")  # 满十年的，十天
-    if kind.unit and first.features["unit"] and not (item.features["unit"] and first.said - kind.measure <= item.said):
-        return True
-    if lists or kind.several or kind.kind in ("any", "reason") or item.features["coverage"] >= told / 2:
-        return False
-    return (told > _MOSTLY and item.passage != first.passage) or (
-        kind.kind in ("number", "time") and not first.features["unnamed"]
-    )
