@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from nacre.documents.document import Builder, Rows, joined_down
+from nacre.documents.document import Builder, joined_down
 from nacre.documents.limits import Options
+from nacre.documents.wide import Rows
 from nacre.text.language import tr
 
 _NUMBER = re.compile(r"[-+(]?[$€£¥￥]?\s*[-+]?\d[\d,.\s]*%?\)?([eE][-+]?\d+)?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*")
