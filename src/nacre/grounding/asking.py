@@ -107,9 +107,9 @@ def is_blank(asked: Question, row: Evidence, sources: Sequence[Source]) -> bool:
     """Whether a row has nothing in the column that a question names."""
     source = sources[row.passage]
     grid = next((g for g in grids_in(source.text, (), source.columns) if g.start <= row.start < g.end), None)
-    cells = next((cells for cells in grid.rows if row.start <= cells[0][0] < row.end), None) if grid else None
+    cells = next((cells for cells in grid.rows if row.start <= cells[0][0] < row.end), ()) if grid else ()
     column = _column(asked, grid) if grid and cells else 0
-    return bool(column and cells) and (column >= len(cells) or not source.text[slice(*cells[column])].strip())
+    return column > 0 and (column >= len(cells) or not source.text[slice(*cells[column])].strip())
 
 
 def _column(asked: Question, grid: Grid) -> int:
