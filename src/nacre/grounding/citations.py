@@ -23,6 +23,7 @@ _SPACES, _EMPTY_LINES = re.compile(r"(?<=\S)[ \t]{2,}|[ \t]+(?=\n|\Z)"), re.comp
 _EMPTY_TABLE = re.compile(
     r"^[^\n]*\|[^\n]*\n[ \t]*\|[ \t:|-]*-{2,}[ \t:|-]*(?=\s*\Z|\n[ \t]*\n|\n[^|\n]+$)", re.MULTILINE
 )
+_LINE = 2000  # characters before a marker that are looked at
 _BULLET = " \t-*+>•"
 _SAYS = re.compile(r"[^\S\n]*(?:,?\s?[a-z]|(?:则|也|还)?(?:指出|说明|表明|规定|提到|显示|写明|认为|要求|中|里|称|说))")
 _LIST_OF_SOURCES = re.compile(
@@ -134,23 +135,24 @@ def statements(answer: str) -> list[tuple[int, int, str, list[int]]]:
     # Markers are blanked, so that offsets stay, and given to the sentence that ends before them or holds them.
     whole, answer = answer, answer[: _listing(answer)]
     blanked = MARKER.sub(lambda m: " " * len(m[0]), answer)
-    opening = {marker.start() for marker in MARKER.finditer(answer) if _opens(answer, marker)}
+    opening = [marker.start() for marker in MARKER.finditer(answer) if _opens(answer, blanked, marker)]
+    opens = set(opening)
     framed = [span for span in sentences(blanked) if not _is_frame(blanked, *span)]
-    spans = [part for span in framed for part in _cut(blanked, *span, sorted(opening))]
+    spans = [part for span in framed for part in _cut(blanked, *span, opening)]
     said = [" ".join(blanked[start:end].replace(JOINER, "").split()) for start, end in spans]
     starts, ends = map(list, zip(*spans, strict=True)) if spans else ([], [])
-    cited: list[list[int]] = [[] for _ in spans]
+    cited: list[dict[int, None]] = [{} for _ in spans]
     for marker in MARKER.finditer(answer):
         owner = bisect.bisect_left(spans, marker.span()) - 1
         outside = owner < 0 or spans[owner][1] <= marker.start()
-        if outside and owner + 1 < len(spans) and marker.start() in opening:
+        if outside and owner + 1 < len(spans) and marker.start() in opens:
             owner += 1
         if owner >= 0:
-            cited[owner] += [n for n in numbers(marker) if n not in cited[owner]]
+            cited[owner] |= dict.fromkeys(numbers(marker))
             starts[owner], ends[owner] = min(starts[owner], marker.start()), max(ends[owner], marker.end())
     if spans and not any(cited):
-        cited[-1] = list(dict.fromkeys(n for marker in MARKER.finditer(whole, len(answer)) for n in numbers(marker)))
-    return [(start, end, text, n) for start, end, text, n in zip(starts, ends, said, cited, strict=True)]
+        cited[-1] = dict.fromkeys(n for marker in MARKER.finditer(whole, len(answer)) for n in numbers(marker))
+    return [(start, end, text, [*n]) for start, end, text, n in zip(starts, ends, said, cited, strict=True)]
 
 
 def _listing(answer: str) -> int:
@@ -176,18 +178,21 @@ def _listing(answer: str) -> int:
 
 def _cut(text: str, start: int, end: int, places: Sequence[int]) -> list[tuple[int, int]]:
     """A span cut where a marker opens another sentence in small letters."""
-    edges = [start, *(place for place in places if start < place < end and text[start:place].strip(_BULLET)), end]
+    within = places[bisect.bisect_right(places, start) : bisect.bisect_left(places, end)]
+    said = end - len(text[start:end].lstrip(_BULLET))
+    edges = [start, *(place for place in within if place > said), end]
     parts = [(a + len(text[a:b]) - len(text[a:b].lstrip()), a + len(text[a:b].rstrip())) for a, b in pairwise(edges)]
     return [(a, b) for a, b in parts if a < b]
 
 
-def _opens(answer: str, marker: re.Match[str]) -> bool:
+def _opens(answer: str, blanked: str, marker: re.Match[str]) -> bool:
     """Whether a marker belongs to the sentence that follows it: "[1] says that …", or at the beginning of a line."""
-    line = answer.rfind("\n", 0, marker.start()) + 1
+    near = max(0, marker.start() - _LINE)
+    line = max(near, answer.rfind("\n", near, marker.start()) + 1)
     rest = answer[marker.end() : marker.end() + 40]
     if not MARKER.sub("", rest).partition("\n")[0].strip():
         return False
-    before = MARKER.sub("", answer[line : marker.start()]).strip(_BULLET)
+    before = blanked[line : marker.start()].strip(_BULLET)
     ended = not before or before[-1] in ".!?。！？；;"
     return ended and bool(not before or _SAYS.match(MARKER.sub("", rest)))
 
