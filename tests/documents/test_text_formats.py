@@ -90,6 +90,20 @@ def test_json_records_are_lines_of_key_and_value() -> None:
     assert f"items[0].a.n: {10**40}" in document.text
 
 
+def test_like_records_are_a_table_wherever_they_stand() -> None:
+    rules = {
+        "house": "Mill",
+        "sales": {"agents": [{"name": "Ada", "share": 15}, {"name": "Bo", "share": 18.0}]},
+        "beds": 3,
+    }
+    document = parse(json.dumps(rules).encode(), name="rules.json")
+    (table,) = document.tables
+    assert table.header == ("name", "share")
+    assert [cell.text for cell in table.rows[-1]] == ["Bo", "18.0"]
+    assert "sales.agents\n\nname\tshare" in document.text
+    assert "beds: 3" in document.text
+
+
 def test_json_lines_of_like_records_are_a_table_and_broken_lines_are_told() -> None:
     document = parse(b'{"id": 1, "name": "a"}\n{"id": 2, "name": "b"}\noops\n', name="a.jsonl")
     assert document.tables[0].header == ("id", "name")

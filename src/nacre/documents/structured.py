@@ -1,4 +1,6 @@
-"""JSON and JSON lines: records as "key: value" lines a person and an encoder can read; like records become a table."""
+"""JSON and JSON lines: records as "key: value" lines a person and an encoder can read; like records, wherever they
+stand, become a table.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def parse(text: str, out: Builder, task: Task) -> None:
             out.title = out.title or value["title"]
         for key, part in value.items():
             _record({key: part}, out)
-    elif not _table(values, out):
+    elif rows := _rows(values):
+        out.table(rows)
+    else:
         for part in values:
             _record(part, out)
 
@@ -60,40 +64,45 @@ def _lines(text: str, out: Builder) -> list[Any]:
     return values
 
 
-def _table(values: list[Any], out: Builder) -> bool:
-    """Records of the same flat, short fields are the rows of a table."""
+def _rows(values: list[Any]) -> list[list[str]]:
+    """Records of the same flat, short fields as the rows of a table; nothing where they are others."""
     if len(values) < 2 or not all(isinstance(value, dict) and value for value in values):
-        return False
+        return []
     keys = list(dict.fromkeys(key for value in values for key in value))
     held = (part for value in values for part in value.values())
     flat = all(not isinstance(part, dict | list) and len(str(part)) <= 60 for part in held)
     if not flat or len(keys) > 40 or len(keys) > 2 * len(values[0]):
-        return False
-    out.table([keys, *([_scalar(value.get(key, "")) for key in keys] for value in values)])
-    return True
+        return []
+    return [keys, *([_scalar(value.get(key, "")) for key in keys] for value in values)]
 
 
 def _record(value: Any, out: Builder) -> None:
     lines: list[str] = []
-    _flatten("", value, lines, 0)
+    tables: dict[str, list[list[str]]] = {}
+    _flatten("", value, lines, tables, 0)
     if isinstance(value, dict):
         name = next((str(value[key]) for key in _TITLES[:2] if isinstance(value.get(key), str)), "")
         out.add("heading", name[:200].replace("\n", " "), 1)
     out.add("paragraph", "\n".join(lines))
+    for key, rows in tables.items():
+        out.add("paragraph", key[:200].replace("\n", " "))
+        out.table(rows)
 
 
-def _flatten(key: str, value: Any, lines: list[str], depth: int) -> None:
+def _flatten(key: str, value: Any, lines: list[str], tables: dict[str, list[list[str]]], depth: int) -> None:
     if depth > 200:
         raise ParseError(tr("its values are nested too deeply"))
     if isinstance(value, dict) and value:
         for name, part in value.items():
-            _flatten(f"{key}.{name}" if key else str(name), part, lines, depth + 1)
+            _flatten(f"{key}.{name}" if key else str(name), part, lines, tables, depth + 1)
+    elif isinstance(value, list) and key and (rows := _rows(value)):
+        tables[key] = rows
     elif isinstance(value, list) and value:
         if all(not isinstance(part, dict | list) for part in value):
             lines.append(f"{key}: " + ", ".join(map(_scalar, value)) if key else ", ".join(map(_scalar, value)))
             return
         for number, part in enumerate(value):
-            _flatten(f"{key}[{number}]", part, lines, depth + 1)
+            _flatten(f"{key}[{number}]", part, lines, tables, depth + 1)
     elif value not in (None, "", [], {}):
         lines.append(f"{key}: {_scalar(value)}" if key else _scalar(value))
 
