@@ -37,10 +37,15 @@ def imply(question: str, terms: Sequence[str], found: Sequence[Sentence], passag
     ordinals = [term for term in terms if term in _EITHER]
     alike = {term: _alike()[term] for term in terms if term in _alike()}
     columns: dict[tuple[int, tuple[int, int] | None], frozenset[str]] = {}
+    measured = {term for amount in asked for term in amount.terms}
     dropped: set[str] = set()  # by the sentence before
     for sentence in found:
         sentence.before -= dropped
-        dropped = {term for term, _ in sentence.located if _measures_another(term, asked, sentence.text)}
+        dropped = {
+            term
+            for term in measured & {term for term, _ in sentence.located}
+            if _measures_another(term, asked, sentence.text)
+        }
         sentence.located = [one for one in sentence.located if one[0] not in dropped]
         said = frozenset(term for term, _ in sentence.located)
         more = [(term, at) for term in han if term not in said for at in _standing(term, sentence.text)]

@@ -41,7 +41,9 @@ _ASKS = (
     r"|name|list|tell|give|compare)\b"
 )
 _JOINT = re.compile(rf"(?:[,;]\s+(?:and|or|also|plus|as well as)?\s*|\s+and\s+(?:also\s+)?)(?={_ASKS})", re.IGNORECASE)
-_OPENS = re.compile(rf"\W*(?:(?:and|also|or|then|for [\w ]{{1,40}}|in [\w ]{{1,40}}),?\s+)?{_ASKS}", re.IGNORECASE)
+_OPENS = re.compile(
+    rf"\W{{,40}}(?:(?:and|also|or|then|for [\w ]{{1,40}}|in [\w ]{{1,40}}),?\s+)?{_ASKS}", re.IGNORECASE
+)
 _ZH_ASKS = (
     r"(?:什么|多少|多久|多长|几|谁|哪|何时|何地|何处|怎么|怎样|如何|是否|吗|为什么|能否|可否|能不能|是不是|有没有)"
 )

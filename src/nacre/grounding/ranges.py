@@ -35,6 +35,7 @@ _LEAST = re.compile(
 )
 _SIGNS = re.compile(r"[€$£¥%°]")
 _BESIDE = 24  # characters before a number
+_AMOUNTS = 8  # of a question that are looked for
 _LONGEST = 600  # characters of a sentence that is read
 
 
@@ -63,7 +64,7 @@ def amounts(question: str) -> list[Amount]:
         terms = words(f"{before}{match['number']}")  # EUR 20,000 is one term too
         if units and not _YEAR.fullmatch(match["number"]):
             found.append(Amount(_value(match["number"]), tuple(t for t in terms if t not in words(before)), units))
-    return found
+    return found[:_AMOUNTS]
 
 
 def within(asked: list[Amount], text: str, said: frozenset[str]) -> Iterator[tuple[str, int]]:
