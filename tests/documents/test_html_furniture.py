@@ -102,4 +102,5 @@ def test_a_page_of_many_elements_is_read_in_time() -> None:
     _indexed("<div class='nav x'>" * 9000 + "<a href=a>b</a>" * 3 + "</div>" * 9000 + _TEXT)
     _indexed("<div>cookie" * 5000 + "<button>x</button>" + "</div>" * 5000 + _TEXT)
     _indexed(_list("a", "b", "c") * 9000 + _TEXT)
+    _indexed("<h1><div>x" * 30000)
     assert time.process_time() - started < 20

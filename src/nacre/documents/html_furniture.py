@@ -89,7 +89,8 @@ def furniture(root: Any) -> frozenset[int]:
     """The elements of a page (their `mem_id`) that are no content, the outermost ones."""
     page = _elements(root)
     named = {node.mem_id for node in root.css(_TOLD)}
-    title = " ".join(node.text() or "" for node in (root.parent or root).css("title,h1"))
+    titles = ((root.parent or root).css_first(tag) for tag in ("title", "h1"))
+    title = " ".join(node.text() or "" for node in titles if node is not None)
     baked = "cookie" in title.casefold()  # what the page is about is no notice on it
     said = _outermost(page, lambda one: _is_marked(one, named, baked))
     rest = page[0].prose - sum(page[at].prose for at in said)
