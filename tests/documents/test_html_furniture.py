@@ -76,6 +76,21 @@ def test_navigation_notices_and_feet_are_kept_and_not_indexed(body: str) -> None
         '<main><section id="cookies"><h2>Cookies</h2><p>A Raku cookie lives for two days in the browser.</p></section></main>',
         '<h1>Bakery</h1><div class="cookies"><p>Raku cookies cost 2 crowns.</p></div><p>Open from nine to five.</p>',
         "<p><a href=a>One</a>, <a href=b>Two</a> and <a href=c>Raku</a> are <a href=d>firings</a>.</p><p>Each takes a day.</p>",
+        f"<article>{_TEXT}<aside class=infobox><table><tr><th><a href=a>Kiln</a><td><a href=b>Raku</a></tr><tr><th>"
+        "<a href=c>Town</a><td><a href=d>Bergen</a></tr></table></aside></article>",
+        f"<div>{_TEXT}</div><h2>Buses</h2><table><tr><th>Line<th>To</tr><tr><td><a href=a>1</a><td><a href=b>Raku</a></tr>"
+        "<tr><td><a href=c>2</a><td><a href=d>Bergen</a></tr></table>",
+        "<div>"
+        + "".join(f"<a href={n}><h3>Raku cup {n}</h3><b>€{n}.50</b></a>" for n in range(9))
+        + f"</div><div>{_TEXT}</div>",
+        f"<h1>Café</h1><div class=menu>{_list('Soup', 'Raku bread', 'Tea').replace('</a>', '</a> 6 元')}</div>{_TEXT}",
+        "<ul>"
+        + "".join(f"<li><a href='tel:{n}'>Raku desk 555-{n}</a></li>" for n in range(9))
+        + f"</ul><div>{_TEXT}</div>",
+        f"<h1>Terms</h1><p>What follows are all the words of the trade.</p>{_list('One', 'Two', 'Raku')}<div>{_TEXT}</div>",
+        f"<div>{_TEXT}<aside class=note><p>Raku needs tongs and a bucket.</p></aside></div>",
+        "<h1>Raku cookies</h1><div class='cookie-recipe info'><p>Bake Raku cookies for a day.</p><a href=a>More</a></div>"
+        f"<div>{_TEXT}</div><div><p>Raku cookie two: bake it twice.</p><button>Print</button></div>",
     ],
 )
 def test_content_with_links_is_indexed(body: str) -> None:
@@ -88,3 +103,12 @@ def test_a_page_of_many_elements_is_read_in_time() -> None:
     _indexed("<div>cookie" * 5000 + "<button>x</button>" + "</div>" * 5000 + _TEXT)
     _indexed(_list("a", "b", "c") * 9000 + _TEXT)
     assert time.process_time() - started < 20
+
+
+def test_main_headings_in_each_other_cost_no_more_than_others() -> None:
+    spent = []
+    for tag in ("h2", "h1"):
+        started = time.process_time()
+        _indexed(f"<{tag}><div>x" * 12000)
+        spent.append(time.process_time() - started)
+    assert spent[1] < 3 * spent[0]

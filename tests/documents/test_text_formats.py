@@ -102,6 +102,8 @@ def test_like_records_are_a_table_wherever_they_stand() -> None:
     assert [cell.text for cell in table.rows[-1]] == ["Bo", "18.0"]
     assert "sales.agents\n\nname\tshare" in document.text
     assert "beds: 3" in document.text
+    twice = {"hall": {"a.b": [{"x": 1, "y": 2}, {"x": 3, "y": 4}], "a": {"b": [{"x": 5, "y": 6}, {"x": 7, "y": 8}]}}}
+    assert len(parse(json.dumps(twice).encode(), name="twice.json").tables) == 2
 
 
 def test_json_lines_of_like_records_are_a_table_and_broken_lines_are_told() -> None:

@@ -17,6 +17,7 @@ PAGES = {
     "rooms.md": "# Rooms\n\nThe Heron room costs 40 EUR a day and seats six. The Otter room costs 70 EUR a day and seats ten.",
     "north.md": "# Tide N4 winch\n\nThe brake is checked every 20 hours.",
     "south.md": "# Tide N9 winch\n\nThe brake is checked every 90 hours.",
+    "plans.md": "# Plans\n\n| Plan | Price | Seats |\n|---|---|---|\n| Basic | 9 EUR | 1 |\n| Team | 29 EUR | 10 |\n",
     "泊位.md": "# 泊位\n\n| 等级 | 年费 | 水深 |\n|---|---|---|\n| 甲1 | 300 元 | 2 米 |\n| 甲2 | 450 元 | 3 米 |\n",
     "分店.md": "# 分店\n\n青岛分店早上九点开门，店长是周敏。\n\n厦门分店早上十点开门，店长是李蓉。",
 }
@@ -40,6 +41,7 @@ def ask(base: nacre.KnowledgeBase, *turns: BaseMessage | str, strict: bool = Fal
 AMBIGUOUS = [
     ("What is the yearly fee for my class?", ["K1", "K2"], "K2", "450"),
     ("How much does the room cost?", ["Heron room", "Otter room"], "the Otter room", "70"),
+    ("What does the plan cost?", ["Basic", "Team"], "Team", "29"),
     ("How often is the brake of the winch checked?", ["Tide N4 winch", "Tide N9 winch"], "N9", "90"),
     ("这个等级的年费是多少？", ["甲1", "甲2"], "甲2", "450"),
     ("分店几点开门？", ["青岛分店", "厦门分店"], "厦门", "十点"),

@@ -65,6 +65,8 @@ def test_the_row_is_the_one_that_means_what_is_asked(question: str, source: Sour
         ("20 days", "29 to 14 days before", True),
         ("pH 7.8", "pH 低于 8.0 须更换", True),
         ("6 公斤", "5 公斤以上", True),
+        ("1,5 公斤", "2 公斤以下", True),
+        ("1,5 公斤", "10 公斤以上", False),
         ("in 2024", "2020 to 2026", False),  # a year is no amount
         ("7 copies", "No. 5-9-2, dial 05:9", False),
     ],

@@ -41,6 +41,17 @@ def test_a_digit_of_a_unit_makes_no_row_of_values() -> None:
     assert lines("What is the density of Zamak 5?", METALS)[0] == "| alloy | density (g/cm3) | stock (kg) |"
 
 
+def test_names_with_digits_are_names_where_numbers_stand_under_them() -> None:
+    wide = Source(1, "station\td71\td72\tQ1 2031\nS4\t411\t412\t97\nS5\t511\t512\t98", "wide")
+    assert lines("What is d72 of S5?", wide) == [
+        "| station | d71 | d72 | Q1 2031 |",
+        "| --- | --- | --- | --- |",
+        "| S5 | 511 | 512 | 98 [1] |",
+    ]
+    middle = Source(1, "S3\troom A12\t97\nS4\troom B7\t98\nS5\troom C9\t99", "wide")
+    assert "---" not in "".join(lines("Which room is S5?", middle))
+
+
 def test_the_first_row_of_a_form_is_a_row_and_names_no_columns() -> None:
     assert lines("Who is the visitor?", VISIT) == ["|  |  |", "| --- | --- |", "| Visitor | Ida Lund [1] |"]
     assert "Ida Lund" not in "".join(lines("What is the number of the badge?", VISIT))

@@ -33,6 +33,9 @@ _WORDS = re.compile(r"[^\W_]+")
 _HEADING = re.compile(r"h[1-6]")
 _LINKS = 3
 _MANY, _MOST = 0.5, 0.8  # shares of words in links: under a name that says it, by itself
+_CONTACT = re.compile(r"\s*(?:tel|sms|mailto):[^?]", re.IGNORECASE)
+_PRICE = re.compile(r"[€$£¥￥]\s?\d|\d\s?(?:[€£¥￥元円]|(?:EUR|USD|GBP|CNY|RMB|kr)\b)")
+_LABEL = 24  # characters of a paragraph that is the heading of a list
 _SHORT = 8  # words of a link that leads somewhere; one of more is a sentence
 _NOTICE, _SKIP = 80, 6  # words of a notice with a button, of a link to another place of the page
 _CONTENT, _PROSE = 12, 0.1  # characters of real content, and how many to one of the lists of links
@@ -41,7 +44,7 @@ _CONTENT, _PROSE = 12, 0.1  # characters of real content, and how many to one of
 @dataclass(slots=True)
 class _Held:
     """An element and what it holds: characters outside links and headings, in headings, in links, words of links, and
-    the numbers of links, links within the page, buttons and main headings.
+    the numbers of links, links within the page, buttons, main headings, prices, cells and cells that name others.
     """
 
     node: Any
@@ -56,6 +59,9 @@ class _Held:
     inner: int = 0
     buttons: int = 0
     mains: int = 0
+    prices: int = 0
+    cells: int = 0
+    heads: int = 0
 
     def take(self, other: _Held) -> None:
         self.prose += other.prose
@@ -66,9 +72,16 @@ class _Held:
         self.inner += other.inner
         self.buttons += other.buttons
         self.mains += other.mains
+        self.prices += other.prices
+        self.cells += other.cells
+        self.heads += other.heads
 
     def leads(self, share: float) -> bool:
-        """Whether it leads elsewhere: so much of it stands in links, which say a few words each."""
+        """Whether it leads elsewhere: so much of it stands in links, which say a few words each, and it is no table of
+        data and no list of things with their prices.
+        """
+        if 0 < self.links <= max(2 * self.prices, self.cells * bool(self.heads)):
+            return False
         return self.linked >= share * (self.linked + self.prose) and 0 < self.words <= _SHORT * self.links
 
 
@@ -76,7 +89,10 @@ def furniture(root: Any) -> frozenset[int]:
     """The elements of a page (their `mem_id`) that are no content, the outermost ones."""
     page = _elements(root)
     named = {node.mem_id for node in root.css(_TOLD)}
-    said = _outermost(page, lambda one: _is_marked(one, named))
+    titles = ((root.parent or root).css_first(tag) for tag in ("title", "h1"))
+    title = " ".join(node.text() or "" for node in titles if node is not None)
+    baked = "cookie" in title.casefold()  # what the page is about is no notice on it
+    said = _outermost(page, lambda one: _is_marked(one, named, baked))
     rest = page[0].prose - sum(page[at].prose for at in said)
     if rest < _CONTENT:
         # A table of contents of a book has a page to itself.
@@ -93,7 +109,8 @@ def furniture(root: Any) -> frozenset[int]:
 
 def _elements(root: Any) -> list[_Held]:
     """The elements in the order of the page, each with what it holds."""
-    links = {node.mem_id for node in root.css("a[href]")}
+    # A number or an address to write to is told by its link: it leads nowhere else.
+    links = {node.mem_id for node in root.css("a[href]") if not _CONTACT.match(node.attributes["href"] or "")}
     inner = {node.mem_id for node in root.css('a[href^="#"]')}
     buttons = {node.mem_id for node in root.css('button,[role="button"]')}
     mains = {node.mem_id for node in root.css('h1,main,[role="main"]')}
@@ -107,6 +124,7 @@ def _elements(root: Any) -> list[_Held]:
             continue
         held = _Held(node, tag, above, me in own or (above >= 0 and page[above].own))
         held.links, held.inner, held.buttons, held.mains = me in links, me in inner, me in buttons, me in mains
+        held.cells, held.heads = tag in ("td", "th"), tag == "th"
         link, heading, at = link or me in links, heading or bool(_HEADING.fullmatch(tag)), len(page)
         page.append(held)
         for child in node.iter(include_text=True):
@@ -121,6 +139,7 @@ def _elements(root: Any) -> list[_Held]:
 
 def _read(held: _Held, text: str, link: bool, heading: bool) -> None:
     said = _PARTED.sub("", text)
+    held.prices += sum(1 for _ in _PRICE.finditer(text))
     size = len(said) if said.isascii() else len(said) + len(_WIDE.findall(said))  # a Chinese character is half a word
     if link:
         held.linked += size
@@ -144,8 +163,12 @@ def _outermost(page: list[_Held], told: Callable[[_Held], bool], known: Containe
     return found
 
 
-def _is_marked(held: _Held, named: Container[int]) -> bool:
-    """Whether a tag, a role or a name says that an element is no content."""
+def _is_marked(held: _Held, named: Container[int], baked: bool) -> bool:
+    """Whether a tag, a role or a name says that an element is no content.
+
+    Args:
+        baked: whether the page is about cookies.
+    """
     tag, node = held.tag, held.node
     if held.mains or not (held.links > 1 or held.buttons or tag in _TAGS or node.mem_id in named):
         return False
@@ -154,13 +177,14 @@ def _is_marked(held: _Held, named: Container[int]) -> bool:
     if tag == "nav" or role in _ROLES:
         return True
     if tag in _TAGS or role in _APART:
-        apart = not held.own and (tag != "header" or not held.headed)
+        own = held.own or (tag == "aside" and _is_led_up_to(node))  # beside its paragraphs is a note on them
+        apart = not own and (tag != "header" or not held.headed)
         return apart or (tag == "aside" and held.leads(_MANY))
     if tag not in _HOLDERS:
         return False
     name = _HUMP.sub(" ", f"{attributes.get('class') or ''} {attributes.get('id') or ''}"[:400]).lower()
     words = set(_WORD.findall(name))
-    if not held.own and held.words + held.prose // 5 <= _NOTICE:
+    if not (held.own or baked or held.prices) and held.words + held.prose // 5 <= _NOTICE:
         if words & _CONSENT and (words & _NOTICES or held.buttons or held.links):
             return True
         if held.buttons and "cookie" in (node.text() or "").casefold():
@@ -180,8 +204,10 @@ def _is_list(held: _Held) -> bool:
     if held.inner == held.links or _is_row(node, held):
         return True
     above = _beside(node, -1)
-    if above is not None and (_HEADING.fullmatch(above.tag) or above.tag == "p") and _says_related(above.text() or ""):
-        return True
+    if above is not None and (_HEADING.fullmatch(above.tag) or above.tag == "p"):
+        label = (above.text() or "").strip()
+        if (above.tag != "p" or len(label) <= _LABEL) and _says_related(label):
+            return True
     return not held.own and not _is_led_up_to(node)
 
 

@@ -78,25 +78,25 @@ def _rows(values: list[Any]) -> list[list[str]]:
 
 def _record(value: Any, out: Builder) -> None:
     lines: list[str] = []
-    tables: dict[str, list[list[str]]] = {}
+    tables: list[tuple[str, list[list[str]]]] = []
     _flatten("", value, lines, tables, 0)
     if isinstance(value, dict):
         name = next((str(value[key]) for key in _TITLES[:2] if isinstance(value.get(key), str)), "")
         out.add("heading", name[:200].replace("\n", " "), 1)
     out.add("paragraph", "\n".join(lines))
-    for key, rows in tables.items():
+    for key, rows in tables:
         out.add("paragraph", key[:200].replace("\n", " "))
         out.table(rows)
 
 
-def _flatten(key: str, value: Any, lines: list[str], tables: dict[str, list[list[str]]], depth: int) -> None:
+def _flatten(key: str, value: Any, lines: list[str], tables: list[tuple[str, list[list[str]]]], depth: int) -> None:
     if depth > 200:
         raise ParseError(tr("its values are nested too deeply"))
     if isinstance(value, dict) and value:
         for name, part in value.items():
             _flatten(f"{key}.{name}" if key else str(name), part, lines, tables, depth + 1)
     elif isinstance(value, list) and key and (rows := _rows(value)):
-        tables[key] = rows
+        tables.append((key, rows))
     elif isinstance(value, list) and value:
         if all(not isinstance(part, dict | list) for part in value):
             lines.append(f"{key}: " + ", ".join(map(_scalar, value)) if key else ", ".join(map(_scalar, value)))

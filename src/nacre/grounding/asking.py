@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nacre import prompts
+from nacre.grounding.implied import alike_terms
 from nacre.grounding.ranking import Evidence, Question, is_heading
 from nacre.grounding.stopwords import stopwords
 from nacre.text.han import HAN
@@ -115,7 +116,8 @@ def is_blank(asked: Question, row: Evidence, sources: Sequence[Source]) -> bool:
 
 def _column(asked: Question, grid: Grid) -> int:
     """The column that a question names best; 0 where it names none, or two alike."""
-    shares = [len(asked.asked.intersection(words(name)) - stopwords()) for name in grid.header]
+    terms = asked.asked.union(*(alike_terms().get(term, ()) for term in asked.asked)) - stopwords()
+    shares = [len(terms.intersection(words(name))) for name in grid.header]
     best = max(range(1, len(shares)), key=lambda n: shares[n], default=0)
     return best if best and shares[best] and shares[1:].count(shares[best]) == 1 else 0
 

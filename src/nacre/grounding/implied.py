@@ -23,7 +23,7 @@ _EITHER = {**_SHORT, **{short: name for name, short in _SHORT.items()}}
 
 
 @functools.cache
-def _alike() -> dict[str, frozenset[str]]:
+def alike_terms() -> dict[str, frozenset[str]]:
     """The other words for what an index term is one word for."""
     groups = [line.split() for line in vocabulary(__package__, "implied")["alike"]]
     terms = [frozenset(term for word in group for term in words(word) or [word]) for group in groups]
@@ -35,7 +35,7 @@ def imply(question: str, terms: Sequence[str], found: Sequence[Sentence], passag
     asked, days = amounts(question), weekdays(unicodedata.normalize("NFKC", question))
     han = [term for term in terms if len(term) > 1 and not term.isascii()]
     ordinals = [term for term in terms if term in _EITHER]
-    alike = {term: _alike()[term] for term in terms if term in _alike()}
+    alike = {term: alike_terms()[term] for term in terms if term in alike_terms()}
     columns: dict[tuple[int, tuple[int, int] | None], frozenset[str]] = {}
     measured = {term for amount in asked for term in amount.terms}
     dropped: set[str] = set()  # by the sentence before
@@ -72,8 +72,8 @@ def _measures_another(term: str, asked: Sequence[Amount], text: str) -> bool:
         if term in amount.terms:
             beside = re.findall(rf"(?<![\w.,]){re.escape(term)}\s?([^\W\d_]+|%)", text)
             units = [frozenset(words(unit) or [unit]) for unit in beside]
-            own = amount.units.union(*(_alike().get(unit, ()) for unit in amount.units))
-            return bool(units) and all(unit & _alike().keys() and not unit & own for unit in units)
+            own = amount.units.union(*(alike_terms().get(unit, ()) for unit in amount.units))
+            return bool(units) and all(unit & alike_terms().keys() and not unit & own for unit in units)
     return False
 
 

@@ -144,10 +144,14 @@ def cells_of(quote: Quote, source: Source) -> tuple[list[str], list[str]] | None
 
 
 def _has_names(grid: Grid, source: Source) -> bool:
-    """The first row of a table names its columns, but a passage may begin in the middle of one."""
-    if grid.head is None:
+    """The first row of a table names its columns, but a passage may begin in the middle of one: then its names have no
+    digits, or numbers stand under those that have, as under "d7" or "Q1 2031".
+    """
+    if grid.head is None or grid.start > 0 or names_columns(source.text[slice(*grid.head)]):
         return True
-    return grid.start > 0 or names_columns(source.text[slice(*grid.head)])
+    below = itertools.zip_longest(*(tuple(source.text[a : a + 1] for a, _ in row) for row in grid.rows), fillvalue="")
+    coded = [(name, cells) for name, cells in zip(grid.header, below, strict=False) if not names_columns(name)]
+    return all(name[0].isalpha() and "".join(cells).isdigit() for name, cells in coded)
 
 
 def _cell(text: str) -> str:

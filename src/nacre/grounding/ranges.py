@@ -17,6 +17,7 @@ _SIGN = r"[€$£¥]?\s?"
 _UNIT = r"(?:\s?[^\W\d_]{1,12}|\s?[%°€])?"
 _ASKED = re.compile(rf"{_BEFORE}(?P<number>{_NUMBER}){_AFTER}\s?(?P<unit>[^\W\d_]+|[%°€])?")
 _LED = re.compile(r"(?:[^\W\d_]+\.?\s){0,2}[^\W\d_]*[€$£¥]?\s?$")
+_FRACTION = re.compile(r"^(\d+),(\d{1,2}|\d{4,})$")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _BETWEEN = re.compile(
     rf"{_BEFORE}({_NUMBER}){_UNIT}\s?(?:[-–—~～至到]|\bto\b|\band\b)\s?{_SIGN}(?:[A-Z]{{3}} )?({_NUMBER}){_AFTER}"
@@ -92,4 +93,10 @@ def _ranges(text: str) -> Iterator[tuple[float, float, int]]:
 
 
 def _value(number: str) -> float:
-    return float(number.replace(",", ""))
+    """What a number is worth: its commas part thousands, but one alone before no three digits is that of a fraction.
+
+    Examples:
+        >>> _value("20,000"), _value("1,5"), _value("1,00,000.5")
+        (20000.0, 1.5, 100000.5)
+    """
+    return float(_FRACTION.sub(r"\1.\2", number.rstrip(",")).replace(",", ""))
