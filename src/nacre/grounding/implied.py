@@ -17,7 +17,10 @@ from nacre.text.tables import first_cell_ends
 from nacre.text.vocabulary import vocabulary
 from nacre.text.words import words
 
-_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth""".split()  # noqa: SIM905
+_ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth", "sixth"),
+    *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
+)
 _SHORT = {name: f"{n}{['st', 'nd', 'rd'][n - 1] if n < 4 else 'th'}" for n, name in enumerate(_ORDINALS, 1)}
 _EITHER = {**_SHORT, **{short: name for name, short in _SHORT.items()}}
 

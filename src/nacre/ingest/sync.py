@@ -364,7 +364,7 @@ class Syncer:
 
 def _record(text: str, one: Chunk) -> ChunkRecord:
     passage = text[one.start : one.end]
-    whole = f"{one.context}\n{passage}" if one.context else passage
+    whole = f"{one.context}\n{passage}" if one.context else passage  # also what is not embedded of it
     digest = blake2b(whole.encode("utf-8", "replace"), digest_size=16).digest()
     return ChunkRecord(one.start, one.end, one.heading, one.page, one.context, passage, digest, None)
 

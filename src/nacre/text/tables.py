@@ -53,7 +53,7 @@ def is_rule(line: str) -> bool:
 
 def first_cell(row: str) -> str:
     """What a row says first: what it is about."""
-    return re.split(r"[|\t]", row.strip("| \t"), maxsplit=1)[0].strip()
+    return row[: first_cell_ends(row)].strip("| \t")
 
 
 def names_columns(line: str) -> bool:
